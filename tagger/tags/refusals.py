@@ -1,0 +1,35 @@
+"""Why a file is not written: the closed list. The value is the text for people and for machines alike."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    # what the file is
+    NOT_AUDIO = "not an audio file that tagger knows"
+    WRONG_SUFFIX = "the content is not what the suffix says"
+    DAMAGED = "damaged file"
+
+    # ID3 (MP3, WAV, AIFF)
+    ID3_VERSION = "an ID3v2 version that tagger does not write"
+    ID3_FLAGS = "an ID3v2 tag with flags (unsynchronisation, extended header, footer)"
+    ID3_DAMAGED = "damaged ID3v2 tag"
+    ID3_TWICE = "more than one ID3v2 tag"
+    ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
+
+    # Vorbis comments (FLAC, Ogg Vorbis, Opus)
+    COMMENT_DAMAGED = "damaged Vorbis comment"
+    COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
+
+    # Ogg
+    OGG_CHAINED = "chained Ogg file"
+    OGG_MULTIPLEXED = "multiplexed Ogg file"
+    OGG_CRC = "an Ogg header page with a wrong checksum"
+    OGG_GAP = "a missing Ogg page"
+    OGG_TRAILING = "bytes that are no Ogg page"
+
+    # WAV, AIFF
+    RIFF_STREAMED = "WAV or AIFF without its size (streamed)"
+    RIFF_64 = "a 64-bit WAV"
+    RIFF_PADDING = "an odd chunk without its pad byte"
+    RIFF_TWO_TAGS = "more than one ID3 or INFO chunk"
+    RIFF_TOO_LARGE = "the file would grow past what its size field can hold"
