@@ -47,6 +47,21 @@ def tidy(segments: Iterable[Segment]) -> Plan:
     return tuple(joined)
 
 
+def cut(plan: Plan, start: int, length: int) -> Iterator[Segment]:
+    """The segments that make up `length` bytes of the planned file from `start` on."""
+    position = 0
+    stop = start + length
+    for segment in plan:
+        first, last = max(start, position), min(stop, position + segment.length)
+        if first < last:
+            skipped = first - position
+            if isinstance(segment, Literal):
+                yield Literal(segment.data[skipped : last - position])
+            else:
+                yield Copy(segment.offset + skipped, last - first)
+        position += segment.length
+
+
 def write_plan(plan: Plan, source_fd: int, target_fd: int) -> None:
     """Write the planned file into the empty file `target_fd`, copying inside the kernel where it can.
 
@@ -104,7 +119,7 @@ def compose(older: UndoRecord, newer: UndoRecord) -> UndoRecord:
         if isinstance(segment, Literal):
             composed.append(segment)
         else:
-            composed.extend(_slice(newer, segment.offset, segment.length))
+            composed.extend(cut(newer, segment.offset, segment.length))
     return tidy(composed)
 
 
@@ -144,21 +159,6 @@ def _segments(packed: bytes) -> Iterator[Segment]:
             _, offset, length = _COPY.unpack_from(packed, position)
             position += _COPY.size
             yield Copy(offset, length)
-
-
-def _slice(plan: Plan, start: int, length: int) -> Iterator[Segment]:
-    """The segments that make up `length` bytes of the planned file from `start` on."""
-    position = 0
-    stop = start + length
-    for segment in plan:
-        first, last = max(start, position), min(stop, position + segment.length)
-        if first < last:
-            skipped = first - position
-            if isinstance(segment, Literal):
-                yield Literal(segment.data[skipped : last - position])
-            else:
-                yield Copy(segment.offset + skipped, last - first)
-        position += segment.length
 
 
 def _copy(source_fd: int, target_fd: int, segment: Copy, position: int) -> None:

@@ -1,0 +1,66 @@
+"""What an ID3 tag says, as mutagen reads it; nothing here is ever written."""
+
+import io
+import re
+from typing import BinaryIO
+
+from mutagen.apev2 import APEv2
+from mutagen.id3 import ID3, ParseID3v1
+
+from tagger.records import TagValues
+
+_YEAR = re.compile(r"\d{4}")
+
+
+def year(text: str | None) -> int | None:
+    """The first four digits in a row of a date."""
+    found = _YEAR.search(text or "")
+    return int(found[0]) if found else None
+
+
+def read_tag(raw: bytes) -> TagValues:
+    """The values of one ID3v2 tag of any version; none where mutagen cannot read it.
+
+    Numeric genres ("(17)", "17") come as names. What version 2.3 holds joined stays one value.
+    """
+    try:
+        tag = ID3(io.BytesIO(raw), load_v1=False)
+    except Exception:  # mutagen meets hostile input here and leaks errors of every kind
+        return TagValues()
+    named = {frame.desc.upper(): tuple(frame.text) for frame in tag.getall("TXXX")}
+    moods = _texts(tag, "TMOO") + named.get("MOOD", ())
+    return TagValues(
+        artist=_joined(_texts(tag, "TPE1")),
+        title=_joined(_texts(tag, "TIT2")),
+        album=_joined(_texts(tag, "TALB")),
+        year=year(_joined(_texts(tag, "TDRC")) or _joined(_texts(tag, "TDRL"))),
+        genre=tuple(genre for frame in tag.getall("TCON") for genre in frame.genres),
+        mood=tuple(dict.fromkeys(moods)),  # where both places hold it, it is one mood
+        own={name: values for name, values in named.items() if name.startswith("TAGGER_")},
+    )
+
+
+def read_id3v1(raw: bytes) -> TagValues:
+    """Artist, title, album and year of the 128 bytes at the end of a file; its genre byte is no value of a user's."""
+    frames = ParseID3v1(raw) or {}
+    texts = {key: str(frame) for key, frame in frames.items()}
+    return TagValues(
+        artist=texts.get("TPE1"), title=texts.get("TIT2"), album=texts.get("TALB"), year=year(texts.get("TDRC"))
+    )
+
+
+def read_ape(file: BinaryIO) -> TagValues:
+    """Genre and mood of an APEv2 tag at the end of the file."""
+    try:
+        tag = APEv2(file)
+    except Exception:  # as above
+        return TagValues()
+    return TagValues(genre=tuple(tag.get("Genre", ())), mood=tuple(tag.get("Mood", ())))
+
+
+def _texts(tag: ID3, frame_id: str) -> tuple[str, ...]:
+    return tuple(str(text) for frame in tag.getall(frame_id) for text in frame.text)
+
+
+def _joined(texts: tuple[str, ...]) -> str | None:
+    return "; ".join(texts) or None
