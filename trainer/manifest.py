@@ -1,0 +1,84 @@
+"""The labelled clips: one row of manifest.csv a clip, as checked values. An unknown label is None, never a negative."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagger.records import TaggerError
+from tagger.vocabulary import GENRES, MOODS
+
+SETS = ("4q", "mirex", "emotify", "musifeast", "nhs", "ishkur", "gtzan")
+FOLDS = 5
+CLUSTERS = tuple(f"cluster-{number}" for number in range(1, 6))
+"""The five mood clusters of the MIREX-like set; an auxiliary target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """One labelled excerpt. Ratings in [0, 1]; `words` are norms of the clip's mood words, not listeners' ratings."""
+
+    set: str
+    name: str
+    path: Path
+    fold: int
+    group: str  # the artist's normalised name: what a fold or a bootstrap never splits
+    mood: str | None
+    mood_weight: float | None
+    cluster: str | None
+    genres: tuple[str, ...]  # candidates: the truth is one or more of them
+    rated: tuple[float, float] | None  # valence, arousal
+    words: tuple[float, float, float] | None  # valence, arousal, dominance
+
+    @property
+    def key(self) -> str:
+        return f"{self.set}/{self.name}"
+
+
+def read(data: Path) -> tuple[Clip, ...]:
+    """The clips of `data`/manifest.csv, in its order. Raises TaggerError naming the row and what is wrong in it."""
+    manifest = data / "manifest.csv"
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            return tuple(_clip(data, row, number) for number, row in enumerate(csv.DictReader(file), start=2))
+    except OSError as error:
+        raise TaggerError(f"{manifest}: {error.strerror}; give the data's folder with --data") from error
+
+
+def _clip(data: Path, row: dict[str, str], number: int) -> Clip:
+    try:
+        clip = Clip(
+            set=_known(row["set"], SETS),
+            name=row["clip"],
+            path=data / row["path"],
+            fold=int(_known(row["fold"], tuple(map(str, range(FOLDS))))),
+            group=row["group"],
+            mood=_known(row["mood"], MOODS) if row["mood"] else None,
+            mood_weight=float(row["mood_weight"]) if row["mood_weight"] else None,
+            cluster=_known("cluster-" + row["cluster"][-1:], CLUSTERS) if row["cluster"] else None,
+            genres=tuple(_known(genre, GENRES) for genre in row["genre_candidates"].split("|") if genre),
+            rated=_rated(row),
+            words=_words(row),
+        )
+    except (KeyError, ValueError) as error:
+        raise TaggerError(f"{data / 'manifest.csv'}, line {number}: {error}") from error
+    return clip
+
+
+def _known(value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    return value
+
+
+def _rated(row: dict[str, str]) -> tuple[float, float] | None:
+    if not (row["rated_valence"] and row["rated_arousal"]):
+        return None
+    return float(row["rated_valence"]), float(row["rated_arousal"])
+
+
+def _words(row: dict[str, str]) -> tuple[float, float, float] | None:
+    """The norms run from 1 to 9."""
+    if not (row["valence"] and row["arousal"] and row["dominance"]):
+        return None
+    valence, arousal, dominance = ((float(row[name]) - 1) / 8 for name in ("valence", "arousal", "dominance"))
+    return valence, arousal, dominance

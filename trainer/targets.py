@@ -1,0 +1,78 @@
+"""Labels as tensors with masks, and which artists a fold keeps aside to choose by."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagger.vocabulary import GENRES, MOODS
+from trainer.manifest import CLUSTERS, Clip
+
+SOFTMAX_HEADS = {"genre": len(GENRES), "mood": len(MOODS), "cluster": len(CLUSTERS)}
+UNIT_HEADS = {"rated": 2, "words": 3}
+LABELS = {
+    "genre": list(GENRES),
+    "mood": list(MOODS),
+    "cluster": list(CLUSTERS),
+    "rated": ["valence", "arousal"],
+    "words": ["valence", "arousal", "dominance"],
+}
+"""Names of each head's outputs, in their order; what a bundle stores."""
+
+
+class Targets(NamedTuple):
+    """Per head: what is allowed (softmax heads: 1 for each candidate) or right (unit heads), and whether it is known."""
+
+    values: dict[str, Tensor]  # head -> (clips, n) float32
+    known: dict[str, Tensor]  # head -> (clips,) bool
+    weights: Tensor  # (clips,) float32: how much a clip counts
+
+    def rows(self, index: Tensor) -> "Targets":
+        return Targets(
+            {head: value[index] for head, value in self.values.items()},
+            {head: known[index] for head, known in self.known.items()},
+            self.weights[index],
+        )
+
+
+def targets(clips: Sequence[Clip], set_weights: dict[str, float]) -> Targets:
+    """The targets of `clips`, row by row; a set that is not in `set_weights` weighs 1."""
+    values = {
+        "genre": _candidates([clip.genres for clip in clips], GENRES),
+        "mood": _candidates([(clip.mood,) if clip.mood else () for clip in clips], MOODS),
+        "cluster": _candidates([(clip.cluster,) if clip.cluster else () for clip in clips], CLUSTERS),
+        "rated": torch.tensor([clip.rated or (0.0, 0.0) for clip in clips]),
+        "words": torch.tensor([clip.words or (0.0, 0.0, 0.0) for clip in clips]),
+    }
+    known = {head: values[head].sum(dim=1) > 0 for head in SOFTMAX_HEADS}
+    known["rated"] = torch.tensor([clip.rated is not None for clip in clips])
+    known["words"] = torch.tensor([clip.words is not None for clip in clips])
+    weights = torch.tensor([set_weights.get(clip.set, 1.0) for clip in clips])
+    return Targets(values, known, weights)
+
+
+def validation_groups(clips: Sequence[Clip], share: float, seed: int) -> frozenset[str]:
+    """The artists of `share` of the clips, drawn at random: what a fold chooses by, and never learns from."""
+    groups = sorted({clip.group for clip in clips})
+    np.random.default_rng(seed).shuffle(groups)
+    size = {group: 0 for group in groups}
+    for clip in clips:
+        size[clip.group] += 1
+    chosen: set[str] = set()
+    taken = 0
+    for group in groups:
+        if taken >= share * len(clips):
+            break
+        chosen.add(group)
+        taken += size[group]
+    return frozenset(chosen)
+
+
+def _candidates(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> Tensor:
+    table = torch.zeros(len(rows), len(labels))
+    for row, candidates in enumerate(rows):
+        for label in candidates:
+            table[row, labels.index(label)] = 1
+    return table
