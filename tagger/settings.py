@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tagger.vocabulary import GENRES, MOODS, nearest
 
@@ -72,6 +72,32 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     if named:
         values["catalog.path"] = absolute(named, environ)
     return _settings(values, environ)
+
+
+def tables(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The settings under the names of config.toml, as plain values: what `tagger config show` prints."""
+    tags = settings.tags
+    return {
+        "library": {
+            "roots": [str(root) for root in settings.roots],
+            "exclude": list(settings.exclude),
+            "settle_s": settings.settle_s,
+            "rescan_minutes": settings.rescan_minutes,
+            "prune_days": settings.prune_days,
+        },
+        "catalog": {"path": str(settings.catalog)},
+        "model": {"bundle": str(settings.bundle or ""), "device": settings.device},
+        "workers": {
+            "file_workers": settings.file_workers,
+            "memory_mb": settings.worker_memory_mb,
+            "job_timeout_s": settings.job_timeout_s,
+            "idle_s": settings.idle_s,
+            "in_flight": settings.in_flight,
+        },
+        "tags": {
+            key.removeprefix("tags."): getattr(tags, key.removeprefix("tags.")) for key in _KEYS if "tags." in key
+        },
+    }
 
 
 def config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -175,7 +201,7 @@ def _flat(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _unknown(path: Path, what: str, word: str, known: set[str]) -> SettingsError:
-    """The nearest is looked for in the section first, then in all of them: a key in the wrong section is a common slip."""
+    """Looks for the nearest in the section; a key that stands in the wrong section is told so."""
     near = nearest(word, known)
     elsewhere = [key for key in _KEYS if key.split(".")[1] == word]
     hint = f"; did you mean {near}?" if near else f"; known: {', '.join(sorted(known))}"
@@ -209,9 +235,9 @@ def _whole(low: int, high: int) -> Check:
 
 def _one_of(*words: str) -> Check:
     def check(raw: object, _: Mapping[str, str]) -> str:
-        if raw not in words:
+        if not isinstance(raw, str) or raw not in words:
             raise ValueError("allowed is " + " or ".join(f'"{word}"' for word in words))
-        return cast(str, raw)
+        return raw
 
     return check
 

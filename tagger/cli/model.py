@@ -1,0 +1,45 @@
+"""`tagger model`."""
+
+from dataclasses import asdict
+
+import typer
+
+from tagger.cli import options
+from tagger.cli.output import harmless_lines, pairs, write_json, write_line
+
+app = typer.Typer(help="Show what the tagger listens with.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def group() -> None:
+    """Keeps `show` a subcommand while it is the only one."""
+
+
+@app.command()
+def show(json: options.Json = False, catalog: options.Catalog = None, config: options.Config = None) -> None:
+    """Print the bundle's labels, gates and model card.
+
+    \b
+    Example:
+      tagger model show
+    """
+    settings = options.load(catalog, config)
+    from tagger.analysis.header import default_bundle, read_header
+
+    path = settings.bundle or default_bundle()
+    header = read_header(path)
+    if json:
+        write_json({"path": str(path), **_plain(asdict(header))})
+        return
+    pairs({"bundle": header.id, "file": path, **{head: labels for head, labels in header.labels.items()}})
+    for head, gates in header.gates.items():
+        if gates:
+            text = ", ".join(f"{label} {gate:g}" for label, gate in gates.items())
+            pairs({f"gates of {head}": text})
+    write_line("")
+    write_line(harmless_lines(header.card))
+
+
+def _plain(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,138 @@
+"""Everything that is printed: the answer on stdout, the story on stderr; text from files is made harmless."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+
+def harmless(text: str) -> str:
+    """Control characters, surrogates and the like as escapes, so that a tag cannot steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in text)
+
+
+def write_line(text: str, stream: TextIO | None = None) -> None:
+    """One line of text; what the stream's encoding cannot show is escaped rather than an error."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def write_bytes(content: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def write_json(value: object, *, one_line: bool = False) -> None:
+    """ASCII only: a path that is no UTF-8 keeps its bytes as escaped surrogates."""
+    write_line(json.dumps(value, ensure_ascii=True, indent=None if one_line else 2))
+
+
+def complain(text: str) -> None:
+    """A message about the command itself."""
+    write_line(f"tagger: {harmless_lines(text)}", sys.stderr)
+
+
+def harmless_lines(text: str) -> str:
+    return "\n".join(harmless(line) for line in text.split("\n"))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people: fitted to a terminal, else whole, in columns two spaces apart."""
+    shown = [[harmless(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich_table(columns, shown)
+        return
+    widths = [max(len(line[index]) for line in [list(columns), *shown]) for index in range(len(columns))]
+    for line in [list(columns), *shown]:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        write_line("  ".join(cells).rstrip())
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """Names and values, one a line."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        write_line(f"{name.replace('_', ' ').ljust(width)}  {harmless_lines(_text(value))}")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        view.add_column(column, overflow="fold")
+    for row in rows:
+        view.add_row(*map(Text, row))
+    Console().print(view)
+
+
+class Console:
+    """The reporter of a long command: lines as they come, a bar on a terminal, questions only there."""
+
+    def __init__(self, *, answer: bool = False) -> None:
+        """`answer`: what is said is the command's answer (a dry run) and goes to stdout."""
+        self._stream = sys.stdout if answer else sys.stderr
+        self._bar: Any = None
+        self._task: Any = None
+
+    def say(self, text: str) -> None:
+        if self._bar is not None and self._stream.isatty():
+            self._bar.console.print(harmless_lines(text), markup=False, highlight=False)
+            return
+        write_line(harmless_lines(text), self._stream)
+        self._stream.flush()
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        """How far the work is; nothing where nobody watches."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._start_bar()
+        self._bar.update(self._task, completed=done, total=total, description=harmless(text))
+        if done >= total:
+            self.close()
+
+    def confirm(self, text: str) -> bool:
+        """Ask on a terminal; where there is none, nobody is asked and work goes on."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        self.close()
+        sys.stderr.write(f"{harmless_lines(text)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _start_bar(self) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=RichConsole(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("")

@@ -1,0 +1,26 @@
+"""`tagger status`. Starts fast: nothing here imports torch, av, numpy, alembic or mutagen."""
+
+from dataclasses import asdict
+
+from tagger.cli import options
+from tagger.cli.output import pairs, write_json
+
+
+def status(json: options.Json = False, catalog: options.Catalog = None, config: options.Config = None) -> None:
+    """Say what the catalog holds, what is still to do, what failed, and whether a daemon runs.
+
+    \b
+    Example:
+      tagger status
+    """
+    settings = options.load(catalog, config)
+    from tagger.catalog import engine, views
+    from tagger.daemon import lock
+
+    with engine.open_reader(settings.catalog).connect() as connection:
+        facts = asdict(views.status(connection))
+    facts = {"catalog": str(settings.catalog), "daemon": lock.holder(settings.catalog), **facts}
+    if json:
+        write_json(facts)
+        return
+    pairs({**facts, "daemon": f"running, process {facts['daemon']}" if facts["daemon"] else "not running"})
