@@ -8,7 +8,7 @@ ARGS ?=
 PYTHONS ?= 3.13 3.12 3.11
 # Where PyTorch keeps its small builds for machines without a GPU.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
-# A source checkout is installed in place, so that changes hold at once.
+# What `make serve` installs: the checkout, in place, so that changes hold at once.
 INSTALL ?= -e .
 
 BIN := $(VENV)/bin
@@ -50,10 +50,8 @@ $(VENV)/serve.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/test.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install_torch)
-	$(PIP) install -c constraints.txt $(subst .,'.[trainer$(comma)test]',$(INSTALL))
+	$(PIP) install -c constraints.txt -e '.[trainer,test]'
 	@touch $@ $(VENV)/serve.installed
-
-comma := ,
 
 # Without an NVIDIA driver the CPU build is taken, a tenth of the size: one quick probe whether its index can
 # be reached, no retries; where it cannot, the configured index gives what it has.

@@ -5,7 +5,7 @@ Lies below the records, so it has an exception of its own, which the command lin
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,7 @@ def tables(settings: Settings) -> dict[str, dict[str, Any]]:
             "idle_s": settings.idle_s,
             "in_flight": settings.in_flight,
         },
-        "tags": {
-            key.removeprefix("tags."): getattr(tags, key.removeprefix("tags.")) for key in _KEYS if "tags." in key
-        },
+        "tags": {each.name: getattr(tags, each.name) for each in fields(tags)},
     }
 
 

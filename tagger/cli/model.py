@@ -29,17 +29,12 @@ def show(json: options.Json = False, catalog: options.Catalog = None, config: op
     path = settings.bundle or default_bundle()
     header = read_header(path)
     if json:
-        write_json({"path": str(path), **_plain(asdict(header))})
+        write_json({"path": str(path), **asdict(header)})
         return
-    pairs({"bundle": header.id, "file": path, **{head: labels for head, labels in header.labels.items()}})
+    pairs({"bundle": header.id, "file": path, **header.labels})
     for head, gates in header.gates.items():
         if gates:
             text = ", ".join(f"{label} {gate:g}" for label, gate in gates.items())
             pairs({f"gates of {head}": text})
     write_line("")
     write_line(harmless_lines(header.card))
-
-
-def _plain(value: object) -> dict[str, object]:
-    assert isinstance(value, dict)
-    return value
