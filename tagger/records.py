@@ -122,7 +122,9 @@ class Policy:
     mood_gate: float = 0.5
     genres: int = 1
     moods: int = 1
-    genre_label_gates: Mapping[str, float] = field(default_factory=dict)  # label -> gate, where the bundle asks for more
+    genre_label_gates: Mapping[str, float] = field(
+        default_factory=dict
+    )  # label -> gate, where the bundle asks for more
     mood_label_gates: Mapping[str, float] = field(default_factory=dict)
     label_map: Mapping[str, str] = field(default_factory=dict)  # label -> text in the standard field
     v23_separator: str = "; "

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tagger.analysis.features import FeatureSpec
-from tagger.analysis.networks.late_fusion import LateFusion, MelEncoder
+from tagger.analysis.networks.late_fusion import MelEncoder
+from tagger.analysis.networks.registry import build
 from trainer import teacher
 from trainer.augment import louder, mask
 from trainer.checkpoint import fold_folder, load_state, save_model, save_state
@@ -23,7 +23,7 @@ from trainer.manifest import FOLDS, Clip
 from trainer.pool import Pool, open_pool
 from trainer.recipe import DistillRecipe, Recipe
 from trainer.samples import Progress
-from trainer.targets import SOFTMAX_HEADS, UNIT_HEADS, validation_groups
+from trainer.targets import network_config, validation_groups
 
 SAVE_EVERY_STEPS = 100
 
@@ -51,11 +51,6 @@ class Student(nn.Module):
         return frames, self.logits(frames.mean(dim=1))
 
 
-def network() -> LateFusion:
-    """The default system's network, from random weights."""
-    return LateFusion(softmax_heads=SOFTMAX_HEADS, unit_heads=UNIT_HEADS, n_mfcc=FeatureSpec().n_mfcc)
-
-
 def train(run: Path, clips: Sequence[Clip], fold: int | None, recipe: Recipe, progress: Progress) -> None:
     """Writes `distilled.safetensors`: the encoder after `recipe.distill.crops` crops of all folds but `fold`.
 
@@ -70,7 +65,7 @@ def train(run: Path, clips: Sequence[Clip], fold: int | None, recipe: Recipe, pr
     aside = _aside(clips, fold, recipe)
     learned, held = _split(pools, clips, aside)
     standard = _standard(pools, learned)
-    student = Student(network().mel).to(memory_format=torch.channels_last)
+    student = Student(build(network_config(recipe)).mel).to(memory_format=torch.channels_last)
     average = _learn(student, pools, learned, standard, recipe, folder / "distill.state", progress)
     r2 = _r2(average, pools, held, standard) if len(held) else None
     about = {"recipe": recipe.config(), "fold": fold, "crops": recipe.distill.crops, "r2": r2}

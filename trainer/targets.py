@@ -1,14 +1,16 @@
 """Labels as tensors with masks, and which artists a fold keeps aside to choose by."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tagger.analysis.features import FeatureSpec
 from tagger.vocabulary import GENRES, MOODS
 from trainer.manifest import CLUSTERS, Clip
+from trainer.recipe import Recipe
 
 SOFTMAX_HEADS = {"genre": len(GENRES), "mood": len(MOODS), "cluster": len(CLUSTERS)}
 UNIT_HEADS = {"rated": 2, "words": 3}
@@ -20,6 +22,17 @@ LABELS = {
     "words": ["valence", "arousal", "dominance"],
 }
 """Names of each head's outputs, in their order; what a bundle stores."""
+
+
+def network_config(recipe: Recipe) -> dict[str, Any]:
+    """The network of the default system, as a bundle names it."""
+    return {
+        "kind": "late-fusion",
+        "softmax_heads": SOFTMAX_HEADS,
+        "unit_heads": UNIT_HEADS,
+        "n_mfcc": FeatureSpec().n_mfcc,
+        "dropout": recipe.fit.dropout,
+    }
 
 
 class Targets(NamedTuple):

@@ -114,7 +114,9 @@ class LateFusion(nn.Module):
                 for branch, width in widths.items()
             }
         )
-        self.output_weights = nn.ParameterDict({head: nn.Parameter(torch.tensor([2.0, 1.0, 0.0, 0.0])) for head in heads})
+        self.output_weights = nn.ParameterDict(
+            {head: nn.Parameter(torch.tensor([2.0, 1.0, 0.0, 0.0])) for head in heads}
+        )
 
     def forward(self, features: FeatureSet) -> Answers:
         return self.fuse(self.mel(features.log_mel), features.mfcc, features.chroma)
