@@ -86,7 +86,7 @@ _BELOW = {
         """,
     "electronic": """
         techno; house; trance; dance; rave; idm; intelligent dance music; drum and bass; dnb; jungle; dubstep;
-        brostep; breakbeat; breaks; big beat; bigbeat; trip hop; triphop; downtempo; glitch; glitch hop; synthpop;
+        brostep; breakbeat; breaks; big beat; bigbeat; trip hop; triphop; downtempo; glitch; glitch hop; synthpop; synth pop;
         electropop; synthwave; retrowave; vaporwave; chillwave; future bass; future garage; uk garage; garage house; 2
         step; deep house; tech house; progressive house; electro house; acid house; chicago house; french house;
         minimal techno; acid techno; detroit techno; hard techno; psytrance; goa; goa trance; psychedelic trance;
@@ -137,7 +137,7 @@ _BELOW = {
         metal
         """,
     "pop": """
-        dance pop; synthpop; electropop; indie pop; teen pop; bubblegum; bubblegum pop; k pop; kpop; j pop; jpop; c
+        dance pop; synthpop; synth pop; electropop; indie pop; teen pop; bubblegum; bubblegum pop; k pop; kpop; j pop; jpop; c
         pop; cantopop; mandopop; europop; britpop; art pop; baroque pop; chamber pop; power pop; pop rock; pop and
         rock; country pop; latin pop; folk pop; jazz pop; dream pop; noise pop; twee pop; adult contemporary; easy
         listening; soft rock; vocal pop; crooner; schlager; italo pop; french pop; yeye; ye ye; sunshine pop; boy

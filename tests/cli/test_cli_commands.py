@@ -112,7 +112,7 @@ def test_catalog_flag_comes_before_the_environment(run: Run) -> None:
         (["query", "-0"], "--format paths"),
         (["config", "show", "--config", "/no/such/file"], "cannot be read"),
         (["qeury"], "No such command"),
-        (["query", "--min-confidence", "2"], "not in the range"),
+        (["query", "--min-confidence", "2"], "--min-confidence"),
         (["query", "--format", "xml"], "m3u8"),
         (["query"], "tagger scan"),
         (["status"], "tagger scan"),

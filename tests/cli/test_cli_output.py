@@ -11,7 +11,7 @@ from tagger.cli import output
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("Björk – Jóga", "Björk – Jóga"),
+        ("Björk: Jóga", "Björk: Jóga"),
         ("\x1b[2Jgone", "\\x1b[2Jgone"),
         ("two\nlines\ttab", "two\\nlines\\ttab"),
         ("bad\udcffbyte", "bad\\udcffbyte"),
