@@ -86,16 +86,16 @@ _BELOW = {
         """,
     "electronic": """
         techno; house; trance; dance; rave; idm; intelligent dance music; drum and bass; dnb; jungle; dubstep;
-        brostep; breakbeat; breaks; big beat; bigbeat; trip hop; triphop; downtempo; glitch; glitch hop; synthpop; synth pop;
-        electropop; synthwave; retrowave; vaporwave; chillwave; future bass; future garage; uk garage; garage house; 2
-        step; deep house; tech house; progressive house; electro house; acid house; chicago house; french house;
-        minimal techno; acid techno; detroit techno; hard techno; psytrance; goa; goa trance; psychedelic trance;
-        progressive trance; vocal trance; hardcore techno; gabber; hardstyle; happy hardcore; eurodance; euro techno;
-        euro house; italo disco; nu disco; electroclash; industrial; ebm; electronic body music; aggrotech; futurepop;
-        dark electro; electro industrial; power noise; chiptune; 8bit; bitpop; grime; footwork; juke; moombahton; hi
-        nrg; freestyle; electro swing; nu jazz; lo fi house; tropical house; bassline; leftfield; experimental
-        electronic; krautrock; berlin school; ambient techno; ambient house; psybient; witch house; hyperpop;
-        microhouse; electro funk; dub techno; bass music; turntablism
+        brostep; breakbeat; breaks; big beat; bigbeat; trip hop; triphop; downtempo; glitch; glitch hop; synthpop;
+        synth pop; electropop; synthwave; retrowave; vaporwave; chillwave; future bass; future garage; uk garage;
+        garage house; 2 step; deep house; tech house; progressive house; electro house; acid house; chicago house;
+        french house; minimal techno; acid techno; detroit techno; hard techno; psytrance; goa; goa trance;
+        psychedelic trance; progressive trance; vocal trance; hardcore techno; gabber; hardstyle; happy hardcore;
+        eurodance; euro techno; euro house; italo disco; nu disco; electroclash; industrial; ebm; electronic body
+        music; aggrotech; futurepop; dark electro; electro industrial; power noise; chiptune; 8bit; bitpop; grime;
+        footwork; juke; moombahton; hi nrg; freestyle; electro swing; nu jazz; lo fi house; tropical house; bassline;
+        leftfield; experimental electronic; krautrock; berlin school; ambient techno; ambient house; psybient; witch
+        house; hyperpop; microhouse; electro funk; dub techno; bass music; turntablism
         """,
     "folk": """
         singer songwriter; contemporary folk; traditional folk; indie folk; folk rock; folk pop; celtic; celtic folk;
@@ -137,9 +137,9 @@ _BELOW = {
         metal
         """,
     "pop": """
-        dance pop; synthpop; synth pop; electropop; indie pop; teen pop; bubblegum; bubblegum pop; k pop; kpop; j pop; jpop; c
-        pop; cantopop; mandopop; europop; britpop; art pop; baroque pop; chamber pop; power pop; pop rock; pop and
-        rock; country pop; latin pop; folk pop; jazz pop; dream pop; noise pop; twee pop; adult contemporary; easy
+        dance pop; synthpop; synth pop; electropop; indie pop; teen pop; bubblegum; bubblegum pop; k pop; kpop; j pop;
+        jpop; c pop; cantopop; mandopop; europop; britpop; art pop; baroque pop; chamber pop; power pop; pop rock; pop
+        and rock; country pop; latin pop; folk pop; jazz pop; dream pop; noise pop; twee pop; adult contemporary; easy
         listening; soft rock; vocal pop; crooner; schlager; italo pop; french pop; yeye; ye ye; sunshine pop; boy
         band; girl group; new wave; sophisti pop; city pop; hyperpop; pop rap; traditional pop; brill building;
         oldies; 60s; 80s; singer songwriter; euro pop; anime; pop folk; chanson
