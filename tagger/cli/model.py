@@ -29,7 +29,7 @@ def show(json: options.Json = False, catalog: options.Catalog = None, config: op
     path = settings.bundle or default_bundle()
     header = read_header(path)
     if json:
-        write_json({"path": str(path), **asdict(header)})
+        write_json({"path": str(path), **{key: value for key, value in asdict(header).items() if key != "config"}})
         return
     pairs({"bundle": header.id, "file": path, **header.labels})
     for head, gates in header.gates.items():
