@@ -8,6 +8,19 @@ class Reason(StrEnum):
     NOT_AUDIO = "not an audio file that tagger knows"
     WRONG_SUFFIX = "the content is not what the suffix says"
     DAMAGED = "damaged file"
+    CONTAINER = "a container that tagger does not write"
+
+    # where it lies and whose it is
+    READ_ONLY_MODE = "the file's mode forbids writing"
+    READ_ONLY_PLACE = "the file or its folder cannot be written to"
+    HARD_LINKS = "the file has several hard links (tags.break_hardlinks allows it)"
+    SPARSE = "the file has holes: an incomplete download"
+    OWNER = "the file's owner or access rights could not be given back to it"
+    DISK_FULL = "not enough space for a copy beside the file"
+
+    # what became of the copy
+    NOT_VERIFIED = "the changed copy did not pass its check"
+    NO_UNDO = "the undo record did not rebuild the file"
 
     # ID3 (MP3, WAV, AIFF)
     ID3_VERSION = "an ID3v2 version that tagger does not write"

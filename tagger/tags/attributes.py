@@ -1,0 +1,62 @@
+"""Whose a file is and what may be done with it: checked before, carried over to the copy."""
+
+import errno
+import os
+
+from tagger.records import FileStat, Policy, Refused
+from tagger.tags.refusals import Reason
+
+_NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_LABELS = "security."
+"""Set by the kernel for the new file as for the old; only some processes may copy them."""
+
+
+class NotCarriedOver(Exception):
+    """The copy cannot get what the original has."""
+
+
+def refusal(stat: FileStat, policy: Policy, uid: int) -> Refused | None:
+    """Why a process of user `uid` will not write a file in this state."""
+    if not stat.mode & 0o222:
+        return Refused(reason=Reason.READ_ONLY_MODE, detail=f"{stat.mode & 0o7777:04o}")
+    if stat.nlink > 1 and not policy.break_hardlinks:
+        return Refused(reason=Reason.HARD_LINKS, detail=str(stat.nlink))
+    if uid not in (0, stat.uid):
+        return Refused(reason=Reason.OWNER, detail=f"it belongs to user {stat.uid}, tagger runs as {uid}")
+    return None
+
+
+def has_holes(fd: int, size_bytes: int) -> bool:
+    """Whether parts of the file were never written; False where the file system cannot tell."""
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE) < size_bytes
+    except OSError:
+        return False
+
+
+def carry_over(source_fd: int, target_fd: int, stat: FileStat) -> None:
+    """Owner, then mode (changing the owner clears bits of it), then extended attributes with the access lists.
+
+    Raises NotCarriedOver where the copy would not have what the original has.
+    """
+    try:
+        os.fchown(target_fd, stat.uid, stat.gid)
+        os.fchmod(target_fd, stat.mode & 0o7777)
+    except OSError as error:
+        raise NotCarriedOver(f"user {stat.uid}, group {stat.gid}: {error.strerror}") from error
+    for name in _xattrs(source_fd):
+        value = os.getxattr(source_fd, name)
+        try:
+            os.setxattr(target_fd, name, value)
+        except OSError as error:
+            if not name.startswith(_LABELS):
+                raise NotCarriedOver(f"{name}: {error.strerror}") from error
+
+
+def _xattrs(fd: int) -> list[str]:
+    try:
+        return os.listxattr(fd)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return []
+        raise

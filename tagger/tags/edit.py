@@ -1,0 +1,135 @@
+"""Deciding what to write: a pure function of tags, analysis, policy and history (file-tags policies, field by field)."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tagger.records import (
+    Analysis,
+    Edit,
+    Field,
+    FieldEdit,
+    FieldRule,
+    History,
+    Inspection,
+    Policy,
+    Proposal,
+    Refused,
+    Unchanged,
+)
+from tagger.tags.attributes import refusal
+from tagger.tags.fields import LABEL_FIELDS, custom_fields, equal, labels_of, says_something, standing, surest
+
+CHANGED_BY_USER = "changed by the user since it was written"
+"""A note that is a veto from then on."""
+VETOED = "undone or changed by the user: `tagger write --again` lifts it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one field shall hold, None for no change, and why."""
+
+    values: tuple[str, ...] | None
+    note: str
+
+
+def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history: History, now: str) -> Proposal:
+    """The edit that an analysis calls for. `now`: ISO 8601 in UTC, for TAGGER_DATE.
+
+    Unchanged where the wanted values stand or nothing may be written; Refused where the file cannot be written safely.
+    """
+    if inspection.refusal:
+        return inspection.refusal
+    if refused := refusal(inspection.stat, policy, os.geteuid()):
+        return refused
+    edits: list[FieldEdit] = []
+    notes: dict[str, str] = {}
+    for field in (Field.GENRE, Field.MOOD):
+        verdict = _standard(field, inspection, analysis, policy, history)
+        notes[field] = verdict.note
+        old = standing(inspection.tags, field)
+        if verdict.values is not None and not equal(old, verdict.values, policy.v23_separator):
+            edits.append(FieldEdit(name=field, old=old, new=verdict.values))
+    custom, notes[Field.CUSTOM] = _custom(inspection, analysis, policy, history, now, changed=bool(edits))
+    edits += custom
+    if not edits:
+        return Unchanged(notes=notes)
+    return Edit(
+        path=inspection.path,
+        stat=inspection.stat,
+        container=inspection.container,
+        identity=inspection.identity,
+        fields=tuple(edits),
+        notes=notes,
+        policy=policy,
+        bundle_id=analysis.bundle_id,
+    )
+
+
+def _standard(field: Field, inspection: Inspection, analysis: Analysis, policy: Policy, history: History) -> _Verdict:
+    rule = policy.genre if field is Field.GENRE else policy.mood
+    if rule is FieldRule.OFF:
+        return _Verdict(None, "off in the settings")
+    if field in history.vetoes:
+        return _Verdict(None, VETOED)
+    values = standing(inspection.tags, field)
+    written = history.written.get(field)
+    if written is not None and not equal(values, written, policy.v23_separator):
+        return _Verdict(None, CHANGED_BY_USER)
+    ours = written is not None or _by_another_machine(field, inspection, policy)
+    if says_something(values) and not ours and rule is FieldRule.FILL:
+        return _Verdict(None, "the user's own value stands")
+    wanted, below = _wanted(field, analysis, policy)
+    if wanted:
+        return _Verdict(wanted, "the wanted value stands" if values == wanted else "to write")
+    if ours and values and rule is FieldRule.FILL:
+        return _Verdict((), f"no longer sure enough: {below}")
+    return _Verdict(None, below)
+
+
+def _wanted(field: Field, analysis: Analysis, policy: Policy) -> tuple[tuple[str, ...], str]:
+    """The labels that pass their gates, as they are spelt in the standard field; and what the surest lacks."""
+    head = str(field)
+    probabilities = analysis.probabilities[head]
+    labels = surest(analysis, head, policy.genres if field is Field.GENRE else policy.moods)
+    passed = [label for label in labels if probabilities[label] >= _gate(field, label, policy)]
+    first = labels[0]
+    below = f"{first} {probabilities[first]:.2f} is below the gate of {_gate(field, first, policy):.2f}"
+    return tuple(policy.label_map.get(label, label) for label in passed), below
+
+
+def _gate(field: Field, label: str, policy: Policy) -> float:
+    if field is Field.GENRE:
+        return max(policy.genre_gate, policy.genre_label_gates.get(label, 0.0))
+    return max(policy.mood_gate, policy.mood_label_gates.get(label, 0.0))
+
+
+def _by_another_machine(field: Field, inspection: Inspection, policy: Policy) -> bool:
+    """No journal row, but the standard value is the file's own TAGGER_* value: another machine wrote it."""
+    labels = inspection.tags.own.get("TAGGER_" + field.upper(), ())
+    spelt = tuple(policy.label_map.get(label, label) for label in labels)
+    values = standing(inspection.tags, field)
+    return bool(labels) and (equal(values, spelt, policy.v23_separator) or values == spelt[: len(values)] != ())
+
+
+def _custom(
+    inspection: Inspection, analysis: Analysis, policy: Policy, history: History, now: str, *, changed: bool
+) -> tuple[list[FieldEdit], str]:
+    """The TAGGER_* fields: written anew where a label changes, or beside a standard field that does."""
+    if not policy.custom:
+        return [], "off in the settings"
+    if Field.CUSTOM in history.vetoes:
+        return [], VETOED
+    own = inspection.tags.own
+    written = history.written.get(Field.CUSTOM)
+    if written is not None and not _same_labels(own, written, policy):
+        return [], CHANGED_BY_USER
+    wanted = custom_fields(analysis, policy, now)
+    if not changed and all(equal(own.get(name, ()), wanted[name], policy.v23_separator) for name in LABEL_FIELDS):
+        return [], "the wanted values stand"
+    return [FieldEdit(name=name, old=own.get(name, ()), new=values) for name, values in wanted.items()], "to write"
+
+
+def _same_labels(own: Mapping[str, tuple[str, ...]], written: tuple[str, ...], policy: Policy) -> bool:
+    split = {name: tuple(part for value in own.get(name, ()) for part in value.split(policy.v23_separator)) for name in LABEL_FIELDS}
+    return labels_of(own) == written or labels_of(split) == written

@@ -1,0 +1,75 @@
+"""The second opinion on a changed copy: what mutagen reads in it, independent of our own parsers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from mutagen.aiff import AIFF
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3, ID3NoHeaderError
+from mutagen.mp4 import MP4
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WAVE
+
+from tagger.tags.fields import PREFIX
+
+Values = dict[str, tuple[str, ...]]
+"""Field name as edits use it -> values."""
+
+
+def values(file: BinaryIO, container: str) -> Values:
+    """Our fields as mutagen reads them. Raises whatever mutagen raises for a file that it cannot read."""
+    file.seek(0)
+    return _READERS[container](file)
+
+
+def _id3(tags: Any) -> Values:
+    found: Values = {}
+    for frame in (tags or {}).values():
+        if frame.FrameID == "TCON":
+            found["genre"] = tuple(frame.genres)
+        elif frame.FrameID == "TMOO" or (frame.FrameID == "TXXX" and frame.desc.upper() == "MOOD"):
+            found["mood"] = tuple(map(str, frame.text))
+        elif frame.FrameID == "TXXX" and frame.desc.upper().startswith(PREFIX):
+            found[frame.desc.upper()] = tuple(map(str, frame.text))
+    return found
+
+
+def _mp3(file: BinaryIO) -> Values:
+    try:
+        return _id3(ID3(fileobj=file, translate=False, load_v1=False))
+    except ID3NoHeaderError:
+        return {}
+
+
+def _comment(tags: Any) -> Values:
+    found: dict[str, list[str]] = {}
+    for key, value in tags or ():
+        name = key.lower() if key.lower() in ("genre", "mood") else key.upper()
+        if name in ("genre", "mood") or name.startswith(PREFIX):
+            found.setdefault(name, []).append(value)
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def _mp4(tags: Any) -> Values:
+    found: Values = {}
+    prefix = "----:com.apple.itunes:"
+    for key, entries in (tags or {}).items():
+        if key == "\xa9gen":
+            found["genre"] = tuple(entries)
+        elif key.lower().startswith(prefix):
+            name = key[len(prefix) :].upper()
+            if name == "MOOD" or name.startswith(PREFIX):
+                found["mood" if name == "MOOD" else name] = tuple(bytes(entry).decode("utf-8", "replace") for entry in entries)
+    return found
+
+
+_READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
+    "mp3": _mp3,
+    "flac": lambda file: _comment(FLAC(file).tags),
+    "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),
+    "ogg-opus": lambda file: _comment(OggOpus(file).tags),
+    "mp4": lambda file: _mp4(MP4(file).tags),
+    "wav": lambda file: _id3(WAVE(file).tags),
+    "aiff": lambda file: _id3(AIFF(file).tags),
+}

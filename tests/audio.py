@@ -1,0 +1,76 @@
+"""Real audio for the tests: music-like sound through real encoders, the same bytes for the same arguments."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One container and codec; `exact`: a seek decodes the very samples of the straight decode."""
+
+    suffix: str
+    codec: str
+    rate_hz: int = 44_100
+    bit_rate: int | None = None
+    format: str | None = None
+    exact: bool = True
+
+
+KINDS = {
+    "mp3": Kind("mp3", "libmp3lame", bit_rate=128_000),
+    "flac": Kind("flac", "flac"),
+    "ogg-vorbis": Kind("ogg", "vorbis"),
+    "ogg-opus": Kind("opus", "libopus", rate_hz=48_000, bit_rate=64_000),
+    "m4a": Kind("m4a", "aac", bit_rate=96_000, format="ipod", exact=False),
+    "alac": Kind("m4a", "alac", format="ipod"),
+    "wav": Kind("wav", "pcm_s16le"),
+    "aiff": Kind("aiff", "pcm_s16be"),
+    "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
+    "webm": Kind("webm", "libopus", rate_hz=48_000, bit_rate=64_000, exact=False),
+}
+
+
+def music(seconds: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
+    """(samples, 2) in [-1, 1]: chords of decaying harmonics over a beat of noise."""
+    generator = np.random.default_rng(seed)
+    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
+    sound = np.zeros_like(time_s)
+    for beat in np.arange(0, seconds, 0.5):
+        after = np.clip(time_s - beat, 0, None)
+        envelope = (time_s >= beat) * np.exp(-3 * after)
+        for pitch_hz in 110 * 2 ** (generator.integers(0, 25, 3) / 12):
+            sound += envelope * sum(np.sin(2 * np.pi * pitch_hz * k * after) / k for k in range(1, 6)) * 0.12
+        sound += envelope * np.exp(-20 * after) * generator.normal(size=len(time_s)) * 0.2
+    left = np.tanh(sound)
+    right = np.tanh(np.roll(sound, rate_hz // 500) * 0.9)
+    return np.stack((left, right), axis=1).astype(np.float32) * 0.7
+
+
+def write_audio(folder: Path, kind: str, seconds: float = 3.0, *, name: str = "track", seed: int = 0) -> Path:
+    """A file of one of KINDS with `music` in it."""
+    made = KINDS[kind]
+    path = folder / f"{name}.{made.suffix}"
+    encode(path, made, music(seconds, made.rate_hz, seed))
+    return path
+
+
+def encode(path: Path, kind: Kind, sound: NDArray[np.float32]) -> None:
+    """Writes (samples, channels) through the encoder of `kind`."""
+    layout = "stereo" if sound.shape[1] == 2 else "mono"
+    options = {"id3v2_version": "0", "write_xing": "1"} if kind.suffix == "mp3" else {}
+    with av.open(str(path), "w", format=kind.format, options=options) as container:
+        stream = container.add_stream(kind.codec, rate=kind.rate_hz, layout=layout)
+        if kind.codec == "vorbis":  # FFmpeg's own encoder, which it calls experimental
+            stream.codec_context.options = {"strict": "experimental"}
+        if kind.bit_rate:
+            stream.bit_rate = kind.bit_rate
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T), format="fltp", layout=layout)
+        frame.sample_rate = kind.rate_hz
+        resampler = av.AudioResampler(format=stream.format.name, layout=layout, rate=kind.rate_hz, frame_size=stream.frame_size or 4096)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
