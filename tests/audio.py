@@ -70,7 +70,9 @@ def encode(path: Path, kind: Kind, sound: NDArray[np.float32]) -> None:
             stream.bit_rate = kind.bit_rate
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T), format="fltp", layout=layout)
         frame.sample_rate = kind.rate_hz
-        resampler = av.AudioResampler(format=stream.format.name, layout=layout, rate=kind.rate_hz, frame_size=stream.frame_size or 4096)
+        resampler = av.AudioResampler(
+            format=stream.format.name, layout=layout, rate=kind.rate_hz, frame_size=stream.frame_size or 4096
+        )
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))

@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 
 
 def mix(first: Floats, second: Floats, level_db: float) -> Floats:
-    """The sum of two crops of equal length, the second at `level_db` against the first's power, as loud as the first."""
+    """The sum of two crops of equal length, the second at `level_db` against the first; as loud as the first."""
     power, other = float(np.mean(first**2)), float(np.mean(second**2))
     if power < 1e-9 or other < 1e-9:
         return first
@@ -36,7 +36,9 @@ def curve_db(generator: np.random.Generator, recipe: PoolRecipe, hz: NDArray[np.
     return curve.astype(np.float32)
 
 
-def equalizer_db(generator: np.random.Generator, deviation_db: float, octaves: NDArray[np.float64]) -> NDArray[np.float64]:
+def equalizer_db(
+    generator: np.random.Generator, deviation_db: float, octaves: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """A smooth curve over `octaves`: three cosines of one to four octaves' half period."""
     curve = np.zeros(len(octaves))
     for _ in range(3):
@@ -52,7 +54,7 @@ def louder(log_mel: Tensor, gain_db: Tensor) -> Tensor:
 
 
 def mask(log_mel: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """SpecAugment (Park and others 2019): in `share` of the batch one band of mels and one of frames become the mean."""
+    """SpecAugment (Park and others 2019): in `share` of the batch one band and one stretch become the mean."""
     masked = log_mel.clone()
     batch, frames, bands = log_mel.shape
     chosen = torch.rand(batch, generator=generator) < share

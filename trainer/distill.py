@@ -168,9 +168,7 @@ class _Batch:
     logits: Tensor
 
 
-def _batch(
-    pools: Sequence[Pool], learned: NDArray[np.int64], standard: Standard, step: int, recipe: Recipe
-) -> _Batch:
+def _batch(pools: Sequence[Pool], learned: NDArray[np.int64], standard: Standard, step: int, recipe: Recipe) -> _Batch:
     """The batch of a step depends on the seed and the step alone, so that resumed training sees the same ones."""
     settings = recipe.distill
     chosen = learned[np.random.default_rng((recipe.seed, step)).integers(0, len(learned), settings.batch)]

@@ -99,7 +99,9 @@ def _hear(network: LateFusion, crops: Crops, rows: NDArray[np.int64], progress: 
             places[row] = number
             progress(number + 1, len(rows), "the encoder hears the labelled clips")
     dct = filterbanks.features(FeatureSpec()).dct
-    return Labelled(mel_frames=torch.stack(frames).clone(), log_mel=crops.log_mel, chroma=crops.chroma, places=places, dct=dct)
+    return Labelled(
+        mel_frames=torch.stack(frames).clone(), log_mel=crops.log_mel, chroma=crops.chroma, places=places, dct=dct
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +186,9 @@ def _epoch(
         rate = one_cycle(epoch * per_epoch + step, settings.epochs * per_epoch, settings.peak_rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = answers_loss(answers, data.targets.rows(torch.from_numpy(rows)), settings.weights, settings.source_weight)
+        loss = answers_loss(
+            answers, data.targets.rows(torch.from_numpy(rows)), settings.weights, settings.source_weight
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

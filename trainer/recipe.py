@@ -81,7 +81,9 @@ def load(path: Path) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise TaggerError(f"{path}: {error}") from error
     parts = {"pool": PoolRecipe, "distill": DistillRecipe, "fit": FitRecipe}
-    built = {key: _part(parts[key], value, f"{path} [{key}]") if key in parts else value for key, value in values.items()}
+    built = {
+        key: _part(parts[key], value, f"{path} [{key}]") if key in parts else value for key, value in values.items()
+    }
     return _part(Recipe, built, str(path))
 
 

@@ -36,7 +36,7 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
 
 
 class Targets(NamedTuple):
-    """Per head: what is allowed (softmax heads: 1 for each candidate) or right (unit heads), and whether it is known."""
+    """Per head: candidates (softmax heads) or the right numbers (unit heads), and whether they are known."""
 
     values: dict[str, Tensor]  # head -> (clips, n) float32
     known: dict[str, Tensor]  # head -> (clips,) bool
@@ -70,7 +70,7 @@ def validation_groups(clips: Sequence[Clip], share: float, seed: int) -> frozens
     """The artists of `share` of the clips, drawn at random: what a fold chooses by, and never learns from."""
     groups = sorted({clip.group for clip in clips})
     np.random.default_rng(seed).shuffle(groups)
-    size = {group: 0 for group in groups}
+    size = dict.fromkeys(groups, 0)
     for clip in clips:
         size[clip.group] += 1
     chosen: set[str] = set()

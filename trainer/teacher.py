@@ -83,7 +83,7 @@ def load(data: Path) -> Teacher:
 
 
 def mel_filters() -> np.ndarray:
-    """(257, 128): Kaldi's triangles from 0 to 15,000 Hz, and the pre-emphasis at 32 kHz that the spectrum lacks here."""
+    """(257, 128): Kaldi's triangles from 0 to 15,000 Hz, and the pre-emphasis at 32 kHz."""
     hz = np.arange(N_FFT // 2 + 1) * RATE_HZ / N_FFT
     mel = 1127 * np.log1p(hz / 700)
     edges = np.linspace(0, 1127 * math.log1p(15_000 / 700), 128 + 2)
@@ -153,7 +153,10 @@ def _conv(
     conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
     conv.weight.data = weights[f"{prefix}.0.weight"]
     norm = nn.BatchNorm2d(outputs, eps=0.001)
-    norm.load_state_dict({name: weights[f"{prefix}.1.{name}"] for name in ("weight", "bias", "running_mean", "running_var")}, strict=False)
+    norm.load_state_dict(
+        {name: weights[f"{prefix}.1.{name}"] for name in ("weight", "bias", "running_mean", "running_var")},
+        strict=False,
+    )
     return nn.Sequential(fuse_conv_bn_eval(conv.eval(), norm.eval()), *([activation] if activation else []))
 
 

@@ -34,7 +34,9 @@ class Analyzer:
         if device == "cuda" and not torch.cuda.is_available():
             raise TaggerError("device = cuda, but PyTorch finds no CUDA GPU; set device = auto or cpu")
         self.header = bundle.header
-        self._device = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
+        self._device = torch.device(
+            "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+        )
         self._features = bundle.features.to(self._device)
         self._network = bundle.network.to(self._device)
         self._network.mel.to(memory_format=torch.channels_last)  # faster on CPUs
@@ -55,7 +57,10 @@ class Analyzer:
 
     def analyze(self, recordings: Sequence[Decoded]) -> list[Analysis]:
         """Calibrated analyses, one a recording, in order."""
-        return [self._analysis(pooled, decoded.chunks) for pooled, decoded in zip(self.outputs(recordings), recordings, strict=True)]
+        return [
+            self._analysis(pooled, decoded.chunks)
+            for pooled, decoded in zip(self.outputs(recordings), recordings, strict=True)
+        ]
 
     def _heard(self, chunks: NDArray[np.int16]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float32]]:
         """Answers for (chunks, samples): head -> (chunks, n), and embeddings (chunks, width)."""

@@ -13,6 +13,7 @@ from fractions import Fraction
 from io import BufferedReader
 from itertools import chain
 from math import gcd
+from typing import Any
 
 import av
 import av.container
@@ -44,7 +45,7 @@ _ESTIMATED_DURATIONS = ("mp3", "aac", "loas", "ac3")
 """Containers whose duration FFmpeg guesses from the bit rate: their packets are counted."""
 
 
-class _InDoubt(Exception):
+class _InDoubtError(Exception):
     """A seek did not land where it can be trusted."""
 
 
@@ -83,6 +84,8 @@ def straight(path: bytes, rate_hz: int) -> Samples | Failure:
     """The whole recording, decoded from its first packet to its last; (samples,) int16."""
     try:
         with open(path, "rb") as file, _opened(file, rate_hz) as recording:
+            if recording is None:
+                return Failure(stage=Stage.DECODE, reason="no audio stream")
             return _joined(list(_resampled(_frames(recording), rate_hz)))
     except (OSError, av.error.FFmpegError) as error:
         return Failure(stage=Stage.DECODE, reason="cannot be decoded", detail=str(error))
@@ -96,7 +99,7 @@ def _read(file: BufferedReader, plan: ChunkPlan, rate_hz: int) -> Decoded | Fail
     if declared is None or declared > SEEK_ABOVE_SECONDS * rate_hz:
         try:
             return _checked(*_by_seeking(file, plan, rate_hz, declared), plan, rate_hz)
-        except _InDoubt:
+        except _InDoubtError:
             pass
     return _checked(*_straight_through(file, plan, rate_hz), plan, rate_hz)
 
@@ -136,7 +139,7 @@ def _counted_samples(recording: _Recording) -> int:
     ticks = 0
     for packet in recording.container.demux(recording.stream):
         if packet.duration is None and packet.size:
-            raise _InDoubt("a packet without a duration")
+            raise _InDoubtError("a packet without a duration")
         ticks += packet.duration or 0
     assert recording.stream.time_base is not None
     return int(ticks * recording.stream.time_base * recording.rate_hz)
@@ -146,13 +149,13 @@ def _counted_samples(recording: _Recording) -> int:
 
 
 def _by_seeking(file: BufferedReader, plan: ChunkPlan, rate_hz: int, declared: int | None) -> tuple[list[Samples], int]:
-    """Chunks and length. Raises _InDoubt where the straight decode must answer."""
+    """Chunks and length. Raises _InDoubtError where the straight decode must answer."""
     length = plan.length(rate_hz)
     with _opened(file, rate_hz) as recording:
         assert recording is not None
         total = _counted_samples(recording) if declared is None else declared
     if total <= SEEK_ABOVE_SECONDS * rate_hz:
-        raise _InDoubt("short")
+        raise _InDoubtError("short")
     for attempt in range(2):
         with _opened(file, rate_hz) as recording:
             assert recording is not None
@@ -166,7 +169,7 @@ def _by_seeking(file: BufferedReader, plan: ChunkPlan, rate_hz: int, declared: i
                 total = min(total - 1, _counted_samples(recording))
             if total <= SEEK_ABOVE_SECONDS * rate_hz:
                 break
-    raise _InDoubt("the end came early twice")
+    raise _InDoubtError("the end came early twice")
 
 
 def _first_pts(recording: _Recording) -> int:
@@ -175,7 +178,7 @@ def _first_pts(recording: _Recording) -> int:
         if frame.pts is None:
             break
         return int(frame.pts)
-    raise _InDoubt("no time stamps")
+    raise _InDoubtError("no time stamps")
 
 
 def _sought(recording: _Recording, base: int, start: int, length: int) -> Samples:
@@ -208,12 +211,12 @@ def _frames_from(recording: _Recording, base: int, first: int) -> Iterator[Audio
     frames = _stamped(recording, base)
     early, position = _landed(frames, first)
     if position > max(0, first - pre_roll_s * rate_hz / 2):
-        raise _InDoubt("landed behind the place")
+        raise _InDoubtError("landed behind the place")
     gaps, tolerance = 0, _tolerance(time_base, rate_hz)
     for frame, stamp in chain(early, frames):
         gaps = gaps + 1 if abs(stamp - position) > tolerance else 0
         if gaps > _STRAY_STAMPS:
-            raise _InDoubt("a gap")
+            raise _InDoubtError("a gap")
         position += frame.samples
         if position > first:
             yield frame if position - frame.samples >= first else _cut(frame, first - position + frame.samples)
@@ -225,7 +228,7 @@ def _stamped(recording: _Recording, base: int) -> Iterator[tuple[AudioFrame, int
     assert time_base is not None
     for frame in _frames(recording):
         if frame.pts is None or frame.sample_rate != recording.input_rate_hz:
-            raise _InDoubt("no time stamp, or another rate")
+            raise _InDoubtError("no time stamp, or another rate")
         yield frame, round((frame.pts - base) * time_base * frame.sample_rate)
 
 
@@ -244,7 +247,7 @@ def _landed(frames: Iterator[tuple[AudioFrame, int]], first: int) -> tuple[list[
         if stamp >= first and len(early) > _STRAY_STAMPS:
             break
     if not places:
-        raise _InDoubt("nothing there")
+        raise _InDoubtError("nothing there")
     return early, places.most_common(1)[0][0]
 
 
@@ -257,13 +260,13 @@ def _cut(frame: AudioFrame, samples: int) -> AudioFrame:
     """The frame without its first samples."""
     planes = frame.to_ndarray()
     channels = 1 if frame.format.is_planar else len(frame.layout.channels)
-    shorter = np.ascontiguousarray(planes[:, samples * channels :])
+    shorter: NDArray[Any] = np.ascontiguousarray(planes[:, samples * channels :])
     cut = AudioFrame.from_ndarray(shorter, format=frame.format.name, layout=frame.layout.name)
     cut.sample_rate = frame.sample_rate
     return cut
 
 
-# --- straight through --------------------------------------------------------------------------------------------------
+# --- straight through ------------------------------------------------------------------------------------------------
 
 
 def _straight_through(file: BufferedReader, plan: ChunkPlan, rate_hz: int) -> tuple[list[Samples], int]:
@@ -298,7 +301,7 @@ def _frames(recording: _Recording) -> Iterator[AudioFrame]:
     """Decoded frames from where the container stands; damaged packets are passed over."""
     for packet in recording.container.demux(recording.stream):
         try:
-            yield from packet.decode()  # type: ignore[misc]
+            yield from packet.decode()
         except av.error.InvalidDataError:
             continue
 

@@ -11,7 +11,7 @@ _LABELS = "security."
 """Set by the kernel for the new file as for the old; only some processes may copy them."""
 
 
-class NotCarriedOver(Exception):
+class NotCarriedOverError(Exception):
     """The copy cannot get what the original has."""
 
 
@@ -37,20 +37,20 @@ def has_holes(fd: int, size_bytes: int) -> bool:
 def carry_over(source_fd: int, target_fd: int, stat: FileStat) -> None:
     """Owner, then mode (changing the owner clears bits of it), then extended attributes with the access lists.
 
-    Raises NotCarriedOver where the copy would not have what the original has.
+    Raises NotCarriedOverError where the copy would not have what the original has.
     """
     try:
         os.fchown(target_fd, stat.uid, stat.gid)
         os.fchmod(target_fd, stat.mode & 0o7777)
     except OSError as error:
-        raise NotCarriedOver(f"user {stat.uid}, group {stat.gid}: {error.strerror}") from error
+        raise NotCarriedOverError(f"user {stat.uid}, group {stat.gid}: {error.strerror}") from error
     for name in _xattrs(source_fd):
         value = os.getxattr(source_fd, name)
         try:
             os.setxattr(target_fd, name, value)
         except OSError as error:
             if not name.startswith(_LABELS):
-                raise NotCarriedOver(f"{name}: {error.strerror}") from error
+                raise NotCarriedOverError(f"{name}: {error.strerror}") from error
 
 
 def _xattrs(fd: int) -> list[str]:

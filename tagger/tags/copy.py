@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tagger.records import Dropped, FileStat, Prepared, Refused
-from tagger.tags.attributes import NotCarriedOver, carry_over, has_holes
+from tagger.tags.attributes import NotCarriedOverError, carry_over, has_holes
 from tagger.tags.formats.base import FormatError, Plan
 from tagger.tags.inspect import OPEN_FLAGS, content_hash
 from tagger.tags.refusals import Reason
@@ -52,7 +52,7 @@ def make(order: Order) -> Prepared | Refused | Dropped:
                 return _make(order, file, dir_fd)
     except FormatError as error:
         return error.refused()
-    except NotCarriedOver as error:
+    except NotCarriedOverError as error:
         return Refused(reason=Reason.OWNER, detail=str(error))
     except OSError as error:
         if error.errno in _FULL:

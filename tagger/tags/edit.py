@@ -1,4 +1,4 @@
-"""Deciding what to write: a pure function of tags, analysis, policy and history (file-tags policies, field by field)."""
+"""Deciding what to write: a pure function of tags, analysis, policy and history, field by field."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from tagger.records import (
     Inspection,
     Policy,
     Proposal,
-    Refused,
     Unchanged,
 )
 from tagger.tags.attributes import refusal
@@ -131,5 +130,8 @@ def _custom(
 
 
 def _same_labels(own: Mapping[str, tuple[str, ...]], written: tuple[str, ...], policy: Policy) -> bool:
-    split = {name: tuple(part for value in own.get(name, ()) for part in value.split(policy.v23_separator)) for name in LABEL_FIELDS}
+    split = {
+        name: tuple(part for value in own.get(name, ()) for part in value.split(policy.v23_separator))
+        for name in LABEL_FIELDS
+    }
     return labels_of(own) == written or labels_of(split) == written

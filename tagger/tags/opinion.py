@@ -60,7 +60,9 @@ def _mp4(tags: Any) -> Values:
         elif key.lower().startswith(prefix):
             name = key[len(prefix) :].upper()
             if name == "MOOD" or name.startswith(PREFIX):
-                found["mood" if name == "MOOD" else name] = tuple(bytes(entry).decode("utf-8", "replace") for entry in entries)
+                found["mood" if name == "MOOD" else name] = tuple(
+                    bytes(entry).decode("utf-8", "replace") for entry in entries
+                )
     return found
 
 

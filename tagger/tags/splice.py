@@ -21,7 +21,7 @@ _LITERAL = struct.Struct("<BQ")  # 0, length; the bytes follow
 _COPY = struct.Struct("<BQQ")  # 1, offset, length
 
 
-class DamagedRecord(ValueError):
+class DamagedRecordError(ValueError):
     """Bytes that are no undo record of ours."""
 
 
@@ -135,14 +135,14 @@ def encode(record: UndoRecord) -> bytes:
 
 
 def decode(encoded: bytes) -> UndoRecord:
-    """The record that `encode` packed. Raises DamagedRecord for anything else."""
+    """The record that `encode` packed. Raises DamagedRecordError for anything else."""
     if not encoded.startswith(_MAGIC):
-        raise DamagedRecord("not an undo record of this version")
+        raise DamagedRecordError("not an undo record of this version")
     try:
         packed = zlib.decompress(encoded[len(_MAGIC) :])
         return tuple(_segments(packed))
     except (zlib.error, struct.error) as error:
-        raise DamagedRecord(f"the undo record is damaged: {error}") from error
+        raise DamagedRecordError(f"the undo record is damaged: {error}") from error
 
 
 def _segments(packed: bytes) -> Iterator[Segment]:
@@ -152,7 +152,7 @@ def _segments(packed: bytes) -> Iterator[Segment]:
             _, length = _LITERAL.unpack_from(packed, position)
             position += _LITERAL.size
             if position + length > len(packed):
-                raise DamagedRecord("the undo record is cut short")
+                raise DamagedRecordError("the undo record is cut short")
             yield Literal(packed[position : position + length])
             position += length
         else:

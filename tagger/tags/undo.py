@@ -24,7 +24,7 @@ from tagger.tags.fields import equal, standing
 from tagger.tags.formats.base import FormatError
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import DamagedRecord, UndoRecord, compose, decode
+from tagger.tags.splice import DamagedRecordError, UndoRecord, compose, decode
 from tagger.tags.write import prepare
 
 Undoing = tuple[Prepared | Refused | Dropped | Unchanged, Mapping[str, str]]
@@ -48,7 +48,9 @@ def prepare_undo(path: bytes, rows: Sequence[JournalRow], policy: Policy) -> Und
     newest, oldest = writes[0].prepared, writes[-1].prepared
     if current == oldest.hash_before:
         return Unchanged(notes={}), {"undo": "it is as it was before"}
-    if current == newest.hash_after and all(later.prepared.hash_before == sooner.prepared.hash_after for later, sooner in pairwise(writes)):
+    if current == newest.hash_after and all(
+        later.prepared.hash_before == sooner.prepared.hash_after for later, sooner in pairwise(writes)
+    ):
         return _exact(path, [write.prepared for write in writes]), {}
     return _by_fields(path, [write.prepared for write in writes], policy)
 
@@ -62,7 +64,7 @@ def _exact(path: bytes, writes: Sequence[Prepared]) -> Prepared | Refused | Drop
     newest, oldest = writes[0], writes[-1]
     try:
         records = [decode(write.undo_record) for write in writes]
-    except DamagedRecord as error:
+    except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
     record: UndoRecord = reduce(lambda newer, older: compose(older, newer), records)
     names = {name for write in writes for name in write.written}

@@ -61,7 +61,7 @@ def test_records_come_back_from_their_encoding(case: tuple[bytes, Plan]) -> None
 def test_damaged_records_are_named(spoil: Callable[[bytes], bytes]) -> None:
     encoded = splice.encode((Literal(b"abc"), Copy(5, 6)))
 
-    with pytest.raises(splice.DamagedRecord):
+    with pytest.raises(splice.DamagedRecordError):
         splice.decode(spoil(encoded))
 
 

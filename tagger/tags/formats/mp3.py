@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from mutagen.mp3 import MPEGInfo
 
-from tagger.records import Refused, TagValues
+from tagger.records import TagValues
 from tagger.tags.formats import id3, id3_values
 from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Plan, Style
 from tagger.tags.formats.payload import identity_of_ranges

@@ -1,0 +1,164 @@
+"""Opening the catalog and its journal. Nothing outside this module and `migrate` knows that they are SQLite.
+
+The journal lies beside the catalog and is attached to each connection as "journal"; its commits wait for the disk
+(`synchronous=FULL`), the catalog's do not, since listening again would restore it.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from tagger.records import TaggerError
+
+HEADS = {"catalog": "0001", "journal": "0001"}
+"""The schema of this program, by the name of its newest migration; a test holds them to the migrations."""
+_BUSY_SECONDS = 30
+
+
+class Writer:
+    """The one writing connection of a process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its start; committed at the end, else rolled back."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class Reader:
+    """Read-only access, also beside a running daemon and from another account."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Raises TaggerError where the file turns out to be damaged."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise TaggerError(f"{self._engine.url.database or 'the catalog'}: {error.orig}") from error
+
+
+def journal_path(catalog: Path) -> Path:
+    return catalog.with_name("journal.sqlite")
+
+
+def open_writer(catalog: Path) -> Writer:
+    """Creates or migrates both files where needed, after a backup. Raises TaggerError saying what is wrong."""
+    try:
+        catalog.parent.mkdir(parents=True, exist_ok=True)
+        for name, path in (("journal", journal_path(catalog)), ("catalog", catalog)):
+            _bring_up_to_date(name, path)
+        engine = create_engine("sqlite://", creator=lambda: _writing(catalog), poolclass=StaticPool)
+        with engine.connect() as connection:
+            connection.execute(text("SELECT count(*) FROM journal.sqlite_master"))
+    except OSError as error:
+        raise TaggerError(f"catalog {catalog}: {error.strerror}; --catalog FILE names another place") from error
+    except (sqlite3.Error, DatabaseError) as error:
+        raise TaggerError(_trouble(catalog, error)) from error
+    return Writer(engine)
+
+
+def open_reader(catalog: Path) -> Reader:
+    """Raises TaggerError where there is no catalog yet, or one of another version."""
+    journal = journal_path(catalog)
+    try:
+        for name, path in (("catalog", catalog), ("journal", journal)):
+            if not path.exists():
+                raise TaggerError(f"no catalog at {path}: make one with `tagger scan FOLDER`")
+            version = _version(path)
+            if version != HEADS[name]:
+                raise TaggerError(_other_version(path, version))
+        engine = create_engine("sqlite://", creator=lambda: _reading(catalog, journal), poolclass=NullPool)
+    except OSError as error:
+        raise TaggerError(f"catalog {catalog}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise TaggerError(_trouble(catalog, error)) from error
+    return Reader(engine)
+
+
+def _writing(catalog: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(catalog, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("ATTACH DATABASE ? AS journal", (os.fspath(journal_path(catalog)),))
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA main.synchronous = NORMAL")
+    connection.execute("PRAGMA journal.synchronous = FULL")
+    return connection
+
+
+def _reading(catalog: Path, journal: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(_read_only(catalog), uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.execute("ATTACH DATABASE ? AS journal", (_read_only(journal),))
+    return connection
+
+
+def _read_only(path: Path) -> str:
+    """Without a -wal nobody is writing; then SQLite need not make one, which another account may not."""
+    immutable = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode=ro{immutable}"
+
+
+def _version(path: Path) -> str | None:
+    """Name of the newest migration that ran, None before the first."""
+    with _closing(sqlite3.connect(_read_only(path), uri=True, timeout=_BUSY_SECONDS)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if "alembic_version" not in tables:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+
+
+@contextmanager
+def _closing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _bring_up_to_date(name: str, path: Path) -> None:
+    version = _version(path) if path.exists() and path.stat().st_size else None
+    if version == HEADS[name]:
+        return
+    if version is not None and version > HEADS[name]:
+        raise TaggerError(_other_version(path, version))
+    from tagger.catalog.migrate import migrate  # alembic takes a quarter of a second to load
+
+    migrate(name, path)
+
+
+def _other_version(path: Path, version: str | None) -> str:
+    if version is not None and version > max(HEADS.values()):
+        return f"{path} has schema {version}, this tagger knows {max(HEADS.values())}: install a newer tagger"
+    return f"{path} has an older schema ({version or 'none'}): `tagger scan FOLDER` brings it up to date"
+
+
+def _trouble(catalog: Path, error: Exception) -> str:
+    said = str(getattr(error, "orig", None) or error)
+    if "malformed" in said or "not a database" in said:
+        return (
+            f"catalog {catalog} or its journal is damaged ({said}): move catalog.sqlite away and scan again; "
+            "keep journal.sqlite, it holds what undo needs"
+        )
+    return f"catalog {catalog}: {said}"

@@ -1,0 +1,136 @@
+"""What was written to files, and the user's word against writing: the rows that no new scan could restore.
+
+A row belongs to a file by path and identity. Where the path holds no track any more, it belongs to whichever track has
+the identity now: that is how undo and vetoes follow a file that moved, also past a deleted catalog.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.catalog.schema import tracks, vetoes, writes
+from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared
+
+
+def add(connection: Connection, prepared: Prepared, kind: JournalKind, at: str) -> int:
+    """A row in state "prepared", and its id; `at` is ISO 8601 in UTC."""
+    values = asdict(prepared) | {"kind": kind, "state": JournalState.PREPARED, "at": at}
+    values["stat_before"] = asdict(prepared.stat_before)
+    row = {column.name: values[column.name] for column in writes.columns if column.name != "id"}
+    return int(connection.execute(insert(writes).values(row)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
+    connection.execute(update(writes).where(writes.c.id == row_id).values(state=state))
+
+
+def open_rows(connection: Connection) -> list[JournalRow]:
+    """Rows whose write was under way when the program ended, oldest first."""
+    query = select(writes).where(writes.c.state == JournalState.PREPARED).order_by(writes.c.id)
+    return [_row(row) for row in connection.execute(query).mappings()]
+
+
+def rows_for(connection: Connection, path: bytes, identity: str) -> list[JournalRow]:
+    """Every row of a file, newest first."""
+    query = (
+        select(writes).where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
+    )
+    return [_row(row) for row in connection.execute(query).mappings()]
+
+
+def written_files(connection: Connection) -> list[tuple[bytes, str]]:
+    """(path, identity) of every file that was ever written, as the journal knows it, ascending."""
+    query = select(writes.c.path, writes.c.identity).where(writes.c.state == JournalState.RENAMED).distinct()
+    return [(row.path, row.identity) for row in connection.execute(query.order_by(writes.c.path))]
+
+
+def directories(connection: Connection) -> set[bytes]:
+    """Folders in which a write may have left a copy."""
+    return {os.path.dirname(path) for (path,) in connection.execute(select(writes.c.path).distinct())}
+
+
+def move(connection: Connection, old: bytes, new: bytes, identity: str) -> None:
+    """The rows follow a file to its new path."""
+    for table in (writes, vetoes):
+        where = and_(table.c.path == old, table.c.identity == identity)
+        connection.execute(update(table).prefix_with("OR REPLACE").where(where).values(path=new))
+
+
+def history(connection: Connection, path: bytes, identity: str) -> History:
+    """What of a file's standard fields and labels is ours, and what the user has taken back."""
+    return History(written=_written(rows_for(connection, path, identity)), vetoes=vetoed(connection, path, identity))
+
+
+def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
+    """The last values that we wrote, by field; rows newest first. What an undo took back is no longer ours."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for row in rows:
+        if row.state is JournalState.RENAMED:
+            for name, values in row.prepared.written.items():
+                found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
+    written = {Field(name): values for name in (Field.GENRE, Field.MOOD) if (values := found.get(name))}
+    labels = [values for name in ("TAGGER_GENRE", "TAGGER_MOOD") if (values := found.get(name)) is not None]
+    return written | ({Field.CUSTOM: tuple(label for values in labels for label in values)} if labels else {})
+
+
+def veto(connection: Connection, path: bytes, identity: str, fields: Iterable[Field], why: str, at: str) -> None:
+    """These fields of the file are the user's from now on; a veto that stands keeps its date."""
+    rows = [{"path": path, "identity": identity, "field": field, "since": at, "why": why} for field in fields]
+    if rows:
+        connection.execute(upsert(vetoes).on_conflict_do_nothing(), rows)
+
+
+def lift_vetoes(connection: Connection, path: bytes, identity: str) -> None:
+    connection.execute(delete(vetoes).where(_belongs(vetoes.c.path, vetoes.c.identity, path, identity)))
+
+
+def vetoed(connection: Connection, path: bytes, identity: str) -> frozenset[Field]:
+    query = select(vetoes.c.field).where(_belongs(vetoes.c.path, vetoes.c.identity, path, identity))
+    return frozenset(Field(field) for (field,) in connection.execute(query))
+
+
+def _belongs(
+    row_path: ColumnElement[bytes], row_identity: ColumnElement[str], path: object, identity: object
+) -> ColumnElement[bool]:
+    """The rule of this module, for a row and a file (values or columns)."""
+    other = tracks.alias()
+    at_home = exists().where(other.c.path == row_path, other.c.missing_since.is_(None))
+    return and_(row_identity == identity, or_(row_path == path, ~at_home))
+
+
+def belongs_to_track() -> ColumnElement[bool]:
+    """Whether a veto belongs to a track, for views that join the two."""
+    return _belongs(vetoes.c.path, vetoes.c.identity, tracks.c.path, tracks.c.identity)
+
+
+def _row(row: Mapping[str, object]) -> JournalRow:
+    values = dict(row)
+    prepared = Prepared(
+        **{name: values[name] for name in _PLAIN},  # type: ignore[arg-type]
+        stat_before=FileStat(**values["stat_before"]),  # type: ignore[arg-type]
+        written=_tuples(values["written"]),
+        replaced=_tuples(values["replaced"]),
+    )
+    return JournalRow(
+        id=int(values["id"]),  # type: ignore[call-overload]
+        kind=JournalKind(values["kind"]),
+        state=JournalState(values["state"]),
+        at=str(values["at"]),
+        prepared=prepared,
+    )
+
+
+_PLAIN = ("path", "temp_name", "temp_inode", "hash_before", "hash_after", "identity", "undo_record", "bundle_id")
+
+
+def _tuples(values: object) -> dict[str, tuple[str, ...]]:
+    assert isinstance(values, dict)
+    return {name: tuple(texts) for name, texts in values.items()}
+
+
+def at_path(row: JournalRow, path: bytes) -> JournalRow:
+    """The row as if it had been written at the path where its file lies now."""
+    return replace(row, prepared=replace(row.prepared, path=path))

@@ -1,0 +1,326 @@
+"""Every question to the catalog; one function a question, values out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select
+
+from tagger.catalog import journal
+from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
+from tagger.catalog.schema import roots as roots_table
+from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """What a scan compares a file on the disk with."""
+
+    track_id: int
+    path: bytes
+    stat: FileStat
+    identity: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A track that work is due for."""
+
+    track_id: int
+    path: bytes
+    root: bytes
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a query asks for; None: anything."""
+
+    mood: str | None = None
+    emotion: str | None = None
+    genre_label: str | None = None  # one of the vocabulary's
+    genre_word: str | None = None  # or a kind of music below one, normalized
+    min_confidence: float = 0.0  # of each predicted field that is asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRow:
+    """A track as queries show it; predictions None where nothing was heard."""
+
+    path: bytes
+    artist: str | None
+    title: str | None
+    album: str | None
+    year: int | None
+    length_seconds: float | None
+    user_genres: tuple[str, ...]
+    genre: str | None
+    genre_confidence: float | None
+    mood: str | None
+    mood_confidence: float | None
+    emotion: str | None
+    valence: float | None
+    arousal: float | None
+    dominance: float | None
+    bundle_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    track: TrackRow
+    probabilities: Mapping[str, Mapping[str, float]]
+    failures: tuple[Failure, ...]
+    decision: Decision | None
+    journal: tuple[JournalRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The catalog in numbers of tracks; `refused` and `failed` by reason."""
+
+    tracks: int
+    missing: int
+    heard: int
+    written: int
+    vetoed: int
+    refused: Mapping[str, int]
+    failed: Mapping[str, int]
+    last_scan: Mapping[str, float | None]
+
+
+def roots(connection: Connection) -> tuple[bytes, ...]:
+    """The folders that were ever scanned, ascending."""
+    return tuple(path for (path,) in connection.execute(select(roots_table.c.path).order_by(roots_table.c.path)))
+
+
+def device_of(connection: Connection, root: bytes) -> int | None:
+    """The device that a root lay on when it was last scanned, None for a new root."""
+    return connection.execute(select(roots_table.c.device).where(roots_table.c.path == root)).scalar_one_or_none()
+
+
+def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
+    """The tracks of a root, path ascending."""
+    query = select(tracks).where(tracks.c.root == root).order_by(tracks.c.path)
+    for row in connection.execute(query):
+        yield _known(row)
+
+
+def known_file(connection: Connection, path: bytes) -> KnownFile | None:
+    row = connection.execute(select(tracks).where(tracks.c.path == path)).one_or_none()
+    return None if row is None else _known(row)
+
+
+def due_for_listening(connection: Connection, bundle_id: str, now: float, after: int, limit: int) -> list[Due]:
+    """Present recordings without an analysis by the bundle and without a failure that waits; track id ascending.
+
+    One track a recording: its copies get the same analysis.
+    """
+    heard = exists().where(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == bundle_id)
+    waiting = exists().where(
+        failures.c.track_id == tracks.c.id,
+        failures.c.stage != Stage.WRITE,
+        or_(failures.c.next_attempt.is_(None), failures.c.next_attempt > now),
+    )
+    twin = tracks.alias()
+    first = ~exists().where(
+        twin.c.identity == tracks.c.identity, twin.c.id < tracks.c.id, twin.c.missing_since.is_(None)
+    )
+    query = (
+        select(tracks.c.id, tracks.c.path, tracks.c.root, tracks.c.identity)
+        .where(tracks.c.id > after, tracks.c.missing_since.is_(None), tracks.c.identity != "", ~heard, ~waiting, first)
+        .order_by(tracks.c.id)
+        .limit(limit)
+    )
+    return [_due(row) for row in connection.execute(query)]
+
+
+def due_for_decision(
+    connection: Connection, bundle_id: str, policy_digest: str, program_version: str, now: float, after: int, limit: int
+) -> list[Due]:
+    """Present tracks that the bundle has heard and whose last decision was made on another state; id ascending."""
+    refused = decisions.c.outcome == Outcome.REFUSED
+    stands = and_(
+        decisions.c.outcome != Outcome.DRY_RUN,
+        decisions.c.bundle_id == bundle_id,
+        decisions.c.policy_digest == policy_digest,
+        decisions.c.tags_digest == tracks.c.tags_digest,
+        decisions.c.vetoes == _vetoes_of_track(),
+        ~and_(
+            refused,
+            or_(
+                decisions.c.program_version != program_version,
+                decisions.c.ctime_ns != tracks.c.ctime_ns,
+                decisions.c.nlink != tracks.c.nlink,
+            ),
+        ),
+    )
+    waiting = exists().where(
+        failures.c.track_id == tracks.c.id,
+        failures.c.stage == Stage.WRITE,
+        or_(failures.c.next_attempt.is_(None), failures.c.next_attempt > now),
+    )
+    heard = exists().where(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == bundle_id)
+    query = (
+        select(tracks.c.id, tracks.c.path, tracks.c.root, tracks.c.identity)
+        .outerjoin(decisions, decisions.c.track_id == tracks.c.id)
+        .where(tracks.c.id > after, tracks.c.missing_since.is_(None), heard, ~waiting)
+        .where(or_(decisions.c.track_id.is_(None), ~stands))
+        .order_by(tracks.c.id)
+        .limit(limit)
+    )
+    return [_due(row) for row in connection.execute(query)]
+
+
+def analysis_of(connection: Connection, identity: str, bundle_id: str) -> Analysis | None:
+    query = select(analyses).where(analyses.c.identity == identity, analyses.c.bundle_id == bundle_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    return Analysis(**{name: value for name, value in row.items() if name not in ("identity", "analyzed_at")})
+
+
+def find(connection: Connection, filters: Filters, limit: int | None) -> list[TrackRow]:
+    """Tracks that are not missing and match, surest first, then by path.
+
+    A genre matches the file's own where the user has one, else the prediction; a value that we wrote is the model's.
+    """
+    query = _track_query().where(tracks.c.missing_since.is_(None))
+    sureness = []
+    if filters.mood:
+        query = query.where(analyses.c.mood == filters.mood, analyses.c.mood_confidence >= filters.min_confidence)
+        sureness.append(analyses.c.mood_confidence)
+    if filters.emotion:
+        query = query.where(analyses.c.emotion == filters.emotion)
+    if filters.genre_label or filters.genre_word:
+        query = query.where(_genre_matches(filters))
+        sureness.append(case((_has_user_genre(), 1.0), else_=analyses.c.genre_confidence))
+    surest = [func.min(*sureness).desc()] if len(sureness) > 1 else [part.desc() for part in sureness]
+    query = query.order_by(*surest, tracks.c.path).limit(limit)
+    return [_track(row, _user_genres(connection, row.id)) for row in connection.execute(query).all()]
+
+
+def explain(connection: Connection, path: bytes) -> Explanation | None:
+    """All that is known of one file; None where it is no track."""
+    row = connection.execute(_track_query().where(tracks.c.path == path)).one_or_none()
+    if row is None:
+        return None
+    failed = connection.execute(select(failures).where(failures.c.track_id == row.id).order_by(failures.c.stage))
+    decided = connection.execute(select(decisions).where(decisions.c.track_id == row.id)).one_or_none()
+    return Explanation(
+        track=_track(row, _user_genres(connection, row.id)),
+        probabilities=row.probabilities or {},
+        failures=tuple(Failure(stage=Stage(f.stage), reason=f.reason, detail=f.detail) for f in failed),
+        decision=decided and Decision(outcome=Outcome(decided.outcome), reason=decided.reason, notes=decided.notes),
+        journal=tuple(journal.rows_for(connection, path, row.identity)),
+    )
+
+
+def status(connection: Connection) -> Status:
+    """Numbers for people."""
+    present = tracks.c.missing_since.is_(None)
+    heard = exists().where(analyses.c.identity == tracks.c.identity)
+    written = select(func.count(func.distinct(writes.c.path))).where(writes.c.state == JournalState.RENAMED)
+    scans = connection.execute(select(roots_table.c.path, roots_table.c.scanned_at))
+    return Status(
+        tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
+        missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
+        heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
+        written=_count(connection, written),
+        vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
+        refused=_by_reason(
+            connection, select(decisions.c.reason, func.count()).where(decisions.c.outcome == Outcome.REFUSED)
+        ),
+        failed=_by_reason(connection, select(failures.c.reason, func.count())),
+        last_scan={path.decode("utf-8", "surrogateescape"): at for path, at in scans},
+    )
+
+
+def _count(connection: Connection, query: Select[tuple[int]]) -> int:
+    return int(connection.execute(query).scalar_one())
+
+
+def _by_reason(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
+    reason = query.selected_columns[0]
+    rows = connection.execute(query.group_by(reason).order_by(reason))
+    return {row[0]: row[1] for row in rows}
+
+
+def _known(row: Row[tuple[object, ...]]) -> KnownFile:
+    stat = FileStat(**{name: getattr(row, name) for name in FileStat.__slots__})
+    return KnownFile(
+        track_id=row.id, path=row.path, stat=stat, identity=row.identity, missing=row.missing_since is not None
+    )
+
+
+def _due(row: Row[tuple[int, bytes, bytes, str]]) -> Due:
+    return Due(track_id=row.id, path=row.path, root=row.root, identity=row.identity)
+
+
+def _vetoes_of_track() -> object:
+    """The vetoed fields of a track as one text, sorted, as decisions store them."""
+    fields = select(vetoes.c.field).where(journal.belongs_to_track()).correlate(tracks).distinct()
+    ordered = fields.order_by(vetoes.c.field).subquery()
+    return select(func.coalesce(func.group_concat(ordered.c.field, ","), "")).scalar_subquery()
+
+
+def _track_query() -> Select[tuple[object, ...]]:
+    """Tracks with the latest analysis of their recordings."""
+    latest = (
+        select(analyses.c.bundle_id)
+        .where(analyses.c.identity == tracks.c.identity)
+        .order_by(analyses.c.analyzed_at.desc())
+        .limit(1)
+        .correlate(tracks)
+        .scalar_subquery()
+    )
+    own = [tracks.c[name] for name in ("id", "path", "identity", "artist", "title", "album", "year")]
+    heard = [
+        column for column in analyses.columns if column.name not in ("identity", "embedding", "analyzed_at", "chunks")
+    ]
+    return (
+        select(*own, recordings.c.length_seconds, *heard)
+        .outerjoin(recordings, recordings.c.identity == tracks.c.identity)
+        .outerjoin(analyses, and_(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == latest))
+    )
+
+
+def _genre_matches(filters: Filters) -> object:
+    """The user's own genre, or the prediction where there is none."""
+    asked = (
+        track_values.c.label == filters.genre_label
+        if filters.genre_label
+        else track_values.c.word == filters.genre_word
+    )
+    own = exists().where(track_values.c.track_id == tracks.c.id, _user_genre(), asked)
+    predicted = and_(
+        ~_has_user_genre(),
+        analyses.c.genre == (filters.genre_label or ""),
+        analyses.c.genre_confidence >= filters.min_confidence,
+    )
+    return or_(own, predicted)
+
+
+def _user_genre() -> object:
+    return and_(
+        track_values.c.field == Field.GENRE, track_values.c.ours.is_(False), track_values.c.word.not_in(_SAYS_NOTHING)
+    )
+
+
+_SAYS_NOTHING = ("", "unknown", "other", "none", "genre")
+"""Normalized values of a genre field in which nobody has said anything."""
+
+
+def _has_user_genre() -> object:
+    return exists().where(track_values.c.track_id == tracks.c.id, _user_genre())
+
+
+def _user_genres(connection: Connection, track_id: int) -> tuple[str, ...]:
+    query = select(track_values.c.position, track_values.c.value).where(
+        track_values.c.track_id == track_id, _user_genre()
+    )
+    return tuple(value for _, value in connection.execute(query.distinct().order_by(track_values.c.position)))
+
+
+def _track(row: Row[tuple[object, ...]], user_genres: tuple[str, ...]) -> TrackRow:
+    names = [name for name in TrackRow.__slots__ if name != "user_genres"]
+    return TrackRow(user_genres=user_genres, **{name: getattr(row, name) for name in names})
