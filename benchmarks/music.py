@@ -28,21 +28,21 @@ def tracks(count: int = 30) -> list[Path]:
 
 def _make(path: Path, number: int) -> None:
     part = path.with_name("part-" + path.name)
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-v",
-        "error",
-        "-y",
-        *_source(number),
+    rate = "48000" if path.suffix == ".opus" else "44100"
+    form = [
         "-t",
         str(SECONDS),
+        "-af",
+        "asetpts=N/SR/TB",
         "-ar",
-        "44100",
+        rate,
         "-ac",
         "2",
+        "-map_metadata",
+        "-1",
+        *ENCODERS[path.suffix[1:]],
     ]
-    subprocess.run([*command, "-map_metadata", "-1", *ENCODERS[path.suffix[1:]], str(part)], check=True)
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *_source(number), *form, str(part)], check=True)
     part.rename(path)
 
 

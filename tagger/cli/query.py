@@ -58,8 +58,8 @@ def query(
     from tagger.playlists import query as question
 
     wanted = filters.parse(mood=mood, genre=genre, emotion=emotion, min_confidence=min_confidence)
-    with engine.open_reader(options.load(catalog, config).catalog).connect() as connection:
-        rows = question.run(connection, wanted, limit)
+    reader = engine.open_reader(options.load(catalog, config).catalog)
+    rows = question.run(reader, wanted, limit)
     _answer(rows, form, nul=nul)
 
 

@@ -1,11 +1,11 @@
 """Answering a query from the catalog."""
 
-from sqlalchemy import Connection
-
 from tagger.catalog import views
+from tagger.catalog.engine import Reader
 from tagger.catalog.views import Filters, TrackRow
 
 
-def run(connection: Connection, filters: Filters, limit: int | None = None) -> list[TrackRow]:
+def run(reader: Reader, filters: Filters, limit: int | None = None) -> list[TrackRow]:
     """The matching tracks, surest first."""
-    return views.find(connection, filters, limit)
+    with reader.connect() as connection:
+        return views.find(connection, filters, limit)

@@ -66,7 +66,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     writer = engine.open_writer(path)
     with writer.begin() as connection:
-        store.put_roots(connection, [MUSIC])
+        store.put_root(connection, MUSIC, 1)
         for found, heard in tracks:
             track = store.put_inspection(connection, found, MUSIC, 1000.0)
             if heard:
