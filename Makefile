@@ -21,7 +21,7 @@ help:  ## list what make can do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
 serve: $(VENV)/serve.installed  ## run the daemon on MUSIC (default ~/Music); ARGS="--yes" asks nothing
-	$(BIN)/tagger serve $(ARGS) $(MUSIC)
+	$(BIN)/tagger serve $(ARGS) "$(patsubst ~%,$(HOME)%,$(MUSIC))"
 
 test: $(VENV)/test.installed  ## make the environment and pass the tests
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest $(ARGS)
@@ -45,11 +45,13 @@ clean:  ## remove the environment and what was built
 
 $(VENV)/serve.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install_torch)
+	@echo "Installing tagger and what it needs; the first time this takes some minutes."
 	$(PIP) install -c constraints.txt $(INSTALL)
 	@touch $@
 
 $(VENV)/test.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install_torch)
+	@echo "Installing tagger, its trainer and its tests; the first time this takes some minutes."
 	$(PIP) install -c constraints.txt -e '.[trainer,test]'
 	@touch $@ $(VENV)/serve.installed
 
@@ -85,4 +87,4 @@ $(BIN)/python:
 		echo "    elsewhere:       https://www.python.org/downloads/" >&2; exit 1; \
 	fi; \
 	echo "Making $(VENV) with $$newest ($$($$newest --version))."; \
-	$$newest -m venv --clear $(VENV)
+	$$newest -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
