@@ -1,5 +1,6 @@
 """What a bundle says of itself, read without torch: labels, plan, gates, identity."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,28 @@ def read_header(path: Path) -> BundleHeader:
         raise TaggerError(f"bundle {path}: {error.strerror}; `tagger model show` names the one that is used") from error
     except (KeyError, ValueError, TypeError) as error:
         raise TaggerError(f"bundle {path} is no tagger bundle ({error}); export one with `trainer export`") from error
+
+
+def verify(path: Path, header: BundleHeader) -> None:
+    """Raises TaggerError where the file does not hold what its hash says."""
+    if content_hash(path.read_bytes()) != header.sha256:
+        raise TaggerError(f"bundle {path} has a wrong content hash: it is damaged or was changed; install it again")
+
+
+def content_hash(content: bytes) -> str:
+    """SHA-256 over a bundle's JSON text and, in the order of their names, its tensors' names, types, shapes, bytes.
+
+    Raises KeyError, ValueError or TypeError where `content` is no safetensors file with our metadata.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    digest = hashlib.sha256(header.pop("__metadata__")["tagger"].encode())
+    data = memoryview(content)[8 + length :]
+    for name, tensor in sorted(header.items()):
+        start, stop = tensor["data_offsets"]
+        digest.update(f"\0{name}\0{tensor['dtype']}\0{tensor['shape']}\0".encode())
+        digest.update(data[start:stop])
+    return digest.hexdigest()
 
 
 def parse(text: str, sha256: str) -> BundleHeader:

@@ -17,6 +17,7 @@ class KnownFile:
 
     track_id: int
     path: bytes
+    root: bytes
     stat: FileStat
     identity: str
     missing: bool
@@ -108,6 +109,12 @@ def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
 def known_file(connection: Connection, path: bytes) -> KnownFile | None:
     row = connection.execute(select(tracks).where(tracks.c.path == path)).one_or_none()
     return None if row is None else _known(row)
+
+
+def tracks_of(connection: Connection, identity: str) -> list[KnownFile]:
+    """The present tracks of a recording, path ascending."""
+    query = select(tracks).where(tracks.c.identity == identity, tracks.c.missing_since.is_(None))
+    return [_known(row) for row in connection.execute(query.order_by(tracks.c.path))]
 
 
 def due_for_listening(connection: Connection, bundle_id: str, now: float, after: int, limit: int) -> list[Due]:
@@ -248,7 +255,12 @@ def _by_reason(connection: Connection, query: Select[tuple[str, int]]) -> dict[s
 def _known(row: Row[tuple[object, ...]]) -> KnownFile:
     stat = FileStat(**{name: getattr(row, name) for name in FileStat.__slots__})
     return KnownFile(
-        track_id=row.id, path=row.path, stat=stat, identity=row.identity, missing=row.missing_since is not None
+        track_id=row.id,
+        path=row.path,
+        root=row.root,
+        stat=stat,
+        identity=row.identity,
+        missing=row.missing_since is not None,
     )
 
 

@@ -94,6 +94,11 @@ class Console:
         self._bar: Any = None
         self._task: Any = None
 
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody sits there who can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def say(self, text: str) -> None:
         if self._bar is not None and self._stream.isatty():
             self._bar.console.print(harmless_lines(text), markup=False, highlight=False)
@@ -113,7 +118,7 @@ class Console:
 
     def confirm(self, text: str) -> bool:
         """Ask on a terminal; where there is none, nobody is asked and work goes on."""
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self.interactive:
             return True
         self.close()
         sys.stderr.write(f"{harmless_lines(text)} [y/N] ")

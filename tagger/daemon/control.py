@@ -1,0 +1,114 @@
+"""The socket through which `undo` and `write` reach a running daemon: one JSON line asks, JSON lines answer."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tagger.daemon.report import Reporter
+from tagger.records import TaggerError
+
+Handler = Callable[[dict[str, Any], Reporter], Awaitable[dict[str, int]]]
+_NAME = "control.sock"
+
+
+class _Remote:
+    """The reporter of a command that another process started."""
+
+    interactive = False
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    def send(self, kind: str, value: object) -> None:
+        self._writer.write(json.dumps({kind: value}).encode() + b"\n")
+
+    def say(self, text: str) -> None:
+        self.send("say", text)
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        self.send("progress", [done, total, text])
+
+    def confirm(self, text: str) -> bool:
+        return True
+
+
+async def listen(catalog: Path, handle: Handler) -> asyncio.Server:
+    """Answers requests until the server is closed; only the daemon's own user may ask."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        remote = _Remote(writer)
+        with suppress(ConnectionError):
+            try:
+                remote.send("result", await handle(json.loads(await reader.readline()), remote))
+            except TaggerError as error:
+                remote.send("error", str(error))
+            await writer.drain()
+            writer.close()
+
+    folder_fd = os.open(catalog.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(_NAME, dir_fd=folder_fd)
+        old_mask = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(serve, path=_address(catalog, folder_fd))
+        finally:
+            os.umask(old_mask)
+    finally:
+        os.close(folder_fd)
+
+
+def close(catalog: Path) -> None:
+    with suppress(FileNotFoundError):
+        catalog.with_name(_NAME).unlink()
+
+
+def ask(catalog: Path, request: dict[str, Any], reporter: Reporter) -> dict[str, int]:
+    """Has a running daemon do something. Raises TaggerError where it does not answer or says no."""
+    folder_fd = os.open(catalog.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(_address(catalog, folder_fd))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("r", encoding="utf-8") as answers:
+                for line in answers:
+                    if (result := _told(json.loads(line), reporter)) is not None:
+                        return result
+    except OSError as error:
+        raise TaggerError(f"the running tagger does not answer ({error.strerror or error})") from error
+    finally:
+        os.close(folder_fd)
+    raise TaggerError("the running tagger ended before it had answered; ask again")
+
+
+def _told(answer: dict[str, Any], reporter: Reporter) -> dict[str, int] | None:
+    match answer:
+        case {"say": text}:
+            reporter.say(text)
+        case {"progress": [done, total, text]}:
+            reporter.progress(done, total, text)
+        case {"error": text}:
+            raise TaggerError(text)
+        case {"result": dict(result)}:
+            return result
+    return None
+
+
+def _address(catalog: Path, folder_fd: int) -> str:
+    """A socket's address has room for 107 bytes; through the folder's descriptor any folder fits."""
+    path = str(catalog.with_name(_NAME))
+    return path if len(os.fsencode(path)) < 100 else f"/proc/self/fd/{folder_fd}/{_NAME}"
+
+
+def as_text(paths: Sequence[bytes] | None) -> list[str] | None:
+    """Paths as JSON can carry them."""
+    return None if paths is None else [path.hex() for path in paths]
+
+
+def as_paths(texts: list[str] | None) -> list[bytes] | None:
+    return None if texts is None else [bytes.fromhex(text) for text in texts]

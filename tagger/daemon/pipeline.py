@@ -1,0 +1,249 @@
+"""The way of a file, from its bytes to its tags. Main's loop alone decides here and writes the catalog."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from tagger.analysis.header import BundleHeader
+from tagger.catalog import journal, store, views
+from tagger.catalog.engine import Connection, Writer
+from tagger.catalog.views import Due, KnownFile
+from tagger.daemon import jobs
+from tagger.daemon.workers import FileWorkers, ModelWorker
+from tagger.library.walk import Found
+from tagger.records import (
+    Committed,
+    Decision,
+    Dropped,
+    Edit,
+    Failure,
+    Inspection,
+    JournalKind,
+    JournalState,
+    Outcome,
+    Policy,
+    Prepared,
+    Refused,
+    Stage,
+    Unchanged,
+)
+from tagger.tags.edit import CHANGED_BY_USER
+from tagger.tags.fields import field_of
+
+NOT_HEARD = frozenset({"too short", "silent"})
+"""Reasons of decoding that are no failures: the recording is not heard, nothing is written."""
+
+
+class StoppingError(Exception):
+    """The program is ending; a write that has not reached its journal row is abandoned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one track on one way through the pipeline."""
+
+    analyzed: bool = False
+    outcome: Outcome | None = None  # None: nothing was decided
+    edit: Edit | None = None
+    failure: Failure | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """All that a file needs on its way; `dry_run` decides and writes nothing."""
+
+    writer: Writer
+    files: FileWorkers
+    model: ModelWorker
+    header: BundleHeader
+    policy: Policy
+    dry_run: bool = False
+    stopping: bool = False
+
+    # --- what is there --------------------------------------------------------------------------------------------
+
+    async def inspect(self, found: Found, root: bytes, known: KnownFile | None) -> Failure | None:
+        """A new or changed file gets its row, its identity and its values."""
+        before = (known.stat, known.identity) if known and known.identity else None
+        answer = await self.files.do(jobs.Inspect(found.path, before))
+        with self.writer.begin() as connection:
+            if isinstance(answer, Failure):
+                store.put_unreadable(connection, found.path, root, found.stat, answer, time.time())
+                return answer
+            store.put_inspection(connection, answer, root, time.time())
+        return None
+
+    # --- listening ------------------------------------------------------------------------------------------------
+
+    async def listen(self, due: Due) -> Result:
+        """Decode, hear, store; then decide what to write."""
+        self._check_stopping()
+        plan, rate_hz = self.header.plan, self.header.sample_rate_hz
+        decoded = await self.files.do(jobs.Decode(due.path, plan, rate_hz))
+        if isinstance(decoded, Failure):
+            return self._not_heard(due, decoded)
+        self._check_stopping()
+        analysis = await self.model.hear(decoded)
+        if isinstance(analysis, Failure):
+            return self._not_heard(due, analysis)
+        with self.writer.begin() as connection:
+            store.put_analysis(connection, due.identity, analysis, decoded.length_seconds, time.time())
+        decided = await self.decide(due)
+        return Result(analyzed=True, outcome=decided.outcome, edit=decided.edit, failure=decided.failure)
+
+    def _not_heard(self, due: Due, failure: Failure) -> Result:
+        silent = failure.reason in NOT_HEARD
+        with self.writer.begin() as connection:
+            store.put_failure(connection, due.track_id, failure, time.time(), final=silent)
+            if silent:
+                decision = Decision(outcome=Outcome.NOT_HEARD, reason=failure.reason, notes={})
+                self._put_decision(connection, due.track_id, decision)
+        return Result(outcome=Outcome.NOT_HEARD) if silent else Result(failure=failure)
+
+    # --- deciding and writing -------------------------------------------------------------------------------------
+
+    async def decide(self, due: Due) -> Result:
+        """Propose an edit for the file as it stands, and carry it out."""
+        self._check_stopping()
+        with self.writer.begin() as connection:
+            analysis = views.analysis_of(connection, due.identity, self.header.id)
+            known = views.known_file(connection, due.path)
+            history = journal.history(connection, due.path, due.identity)
+        if analysis is None or known is None:
+            return Result()
+        question = jobs.Propose(due.path, (known.stat, known.identity), analysis, self.policy, history, now_text())
+        answer = await self.files.do(question)
+        if isinstance(answer, Failure):
+            return self._write_failed(due, answer)
+        self._put_what_stands(due, known, answer)
+        if answer.inspection.identity != due.identity:  # another recording by now: it is heard first
+            return Result()
+        match answer.proposal:
+            case Unchanged(notes):
+                return self._decided(due, Outcome.UNCHANGED, _summary(notes), notes)
+            case Refused(reason, detail):
+                return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
+            case Edit() as edit if self.dry_run:
+                self._decided(due, Outcome.DRY_RUN, "would be written", edit.notes)
+                return Result(outcome=Outcome.DRY_RUN, edit=edit)
+            case Edit() as edit:
+                return await self._write(due, edit)
+
+    def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
+        """The catalog follows the file; a field that the user changed after us is vetoed from now on."""
+        notes: Mapping[str, str] = getattr(answer.proposal, "notes", {})
+        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER]
+        with self.writer.begin() as connection:
+            if answer.inspection.stat != known.stat:
+                store.put_inspection(connection, answer.inspection, due.root, time.time())
+            journal.veto(connection, due.path, due.identity, changed, CHANGED_BY_USER, now_text())
+
+    async def _write(self, due: Due, edit: Edit) -> Result:
+        self._check_stopping()
+        prepared = await self.files.do(jobs.Prepare(edit))
+        match prepared:
+            case Failure():
+                return self._write_failed(due, prepared)
+            case Refused(reason, detail):
+                return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
+            case Dropped():
+                return Result()  # no decision: it is due again
+        if not await self.carry_out(prepared, JournalKind.WRITE, due.root):
+            return Result()
+        self._decided(due, Outcome.WRITTEN, "written", edit.notes)
+        return Result(outcome=Outcome.WRITTEN, edit=edit)
+
+    async def carry_out(self, prepared: Prepared, kind: JournalKind, root: bytes | None) -> bool:
+        """Journal, rename, journal; whether the file is the new one. `root` is None for a file that is no track."""
+        if self.stopping:
+            await self.files.do(jobs.Abort(prepared))
+            raise StoppingError
+        with self.writer.begin() as connection:
+            row_id = journal.add(connection, prepared, kind, now_text())
+        answer = await self.files.do(jobs.Commit(prepared))
+        if isinstance(answer, Committed):
+            state = JournalState.RENAMED
+        elif isinstance(answer, Dropped):
+            state = JournalState.DROPPED
+        else:  # the worker broke: the file itself says what happened
+            state = await self.files.do(jobs.Settle(prepared))
+        with self.writer.begin() as connection:
+            journal.set_state(connection, row_id, state)
+        if state is JournalState.RENAMED and root is not None:
+            await self._look_again(prepared, answer, root)
+        return state is JournalState.RENAMED
+
+    async def _look_again(self, prepared: Prepared, answer: Committed | Failure, root: bytes) -> None:
+        """The catalog learns our own change at once, so that no scan or watcher takes it for somebody else's."""
+        known = (answer.stat_after, prepared.identity) if isinstance(answer, Committed) else None
+        inspection = await self.files.do(jobs.Inspect(prepared.path, known))
+        if isinstance(inspection, Inspection):
+            with self.writer.begin() as connection:
+                store.put_inspection(connection, inspection, root, time.time())
+
+    def _write_failed(self, due: Due, failure: Failure) -> Result:
+        failed = Failure(stage=Stage.WRITE, reason=failure.reason, detail=failure.detail)
+        with self.writer.begin() as connection:
+            store.put_failure(connection, due.track_id, failed, time.time())
+        return Result(failure=failed)
+
+    def _decided(self, due: Due, outcome: Outcome, reason: str, notes: Mapping[str, str]) -> Result:
+        with self.writer.begin() as connection:
+            decision = Decision(outcome=outcome, reason=str(reason), notes=dict(notes))
+            self._put_decision(connection, due.track_id, decision)
+            if outcome is not Outcome.DRY_RUN:
+                store.clear_failure(connection, due.track_id, Stage.WRITE)
+        return Result(outcome=outcome)
+
+    def _put_decision(self, connection: Connection, track_id: int, decision: Decision) -> None:
+        store.put_decision(
+            connection,
+            track_id,
+            decision,
+            bundle_id=self.header.id,
+            policy_digest=self.policy.digest(),
+            program_version=program_version(),
+        )
+
+    # --- after a crash --------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """Settles what the last run left open, then removes copies that nobody owns; how many rows were open."""
+        with self.writer.begin() as connection:
+            rows = journal.open_rows(connection)
+            folders = journal.directories(connection)
+        for row in rows:
+            state = await self.files.do(jobs.Settle(row.prepared))
+            with self.writer.begin() as connection:
+                journal.set_state(
+                    connection, row.id, state if isinstance(state, JournalState) else JournalState.FOREIGN
+                )
+        for folder in sorted(folders if rows else ()):
+            await self.files.do(jobs.RemoveStrays(folder))
+        return len(rows)
+
+    async def close(self) -> None:
+        await asyncio.gather(self.files.close(), self.model.close())
+
+    def _check_stopping(self) -> None:
+        if self.stopping:
+            raise StoppingError
+
+
+def program_version() -> str:
+    try:
+        return version("tagger")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"
+
+
+def now_text() -> str:
+    """ISO 8601 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _summary(notes: Mapping[str, str]) -> str:
+    return "; ".join(dict.fromkeys(f"{name}: {note}" for name, note in notes.items()))

@@ -1,0 +1,42 @@
+"""What a long command tells whoever started it, and what came of it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """The command line's side, or the control socket's."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody sits there who can be asked."""
+
+    def say(self, text: str) -> None: ...
+
+    def progress(self, done: int, total: int, text: str) -> None: ...
+
+    def confirm(self, text: str) -> bool:
+        """True where nobody can be asked."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ScanCounts:
+    """Numbers of files; under a dry run `written` is what would be."""
+
+    seen: int = 0
+    unchanged: int = 0
+    analyzed: int = 0
+    written: int = 0
+    skipped: int = 0
+    failed: int = 0
+    missing: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class UndoReport:
+    """Numbers of files; `partly`: somebody else had changed fields, which were left."""
+
+    undone: int = 0
+    partly: int = 0
+    unchanged: int = 0
+    failed: int = 0

@@ -1,0 +1,220 @@
+"""One pass over roots: what is new or changed is inspected, heard and written; what is gone is marked."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tagger.catalog import store, views
+from tagger.catalog.views import Due, KnownFile
+from tagger.daemon import jobs
+from tagger.daemon.pipeline import Pipeline, Result, StoppingError, program_version
+from tagger.daemon.report import Reporter, ScanCounts
+from tagger.library import mounts
+from tagger.library.settle import Settling, age_s
+from tagger.library.walk import Found, Walk
+from tagger.records import Edit, FileStat, Outcome
+
+_Item = TypeVar("_Item")
+_PAGE = 500
+"""Tracks asked of the catalog at once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Scanner:
+    """Scans with one pipeline; `in_flight` tracks are under way at once, which bounds the memory."""
+
+    pipeline: Pipeline
+    reporter: Reporter
+    exclude: Sequence[str]
+    settle_s: float
+    in_flight: int
+    counts: ScanCounts = field(default_factory=ScanCounts)
+
+    async def scan(self, roots: Sequence[bytes], limit: int | None = None) -> ScanCounts:
+        """One pass; young files come at its end, when they have stood still. `limit`: so many tracks are heard."""
+        young: list[tuple[bytes, bytes]] = []
+        for root in roots:
+            await self._look(root, young)
+        await self.work(roots, limit)
+        if young and limit is None:
+            await self._wait_for(young)
+            await self.work(roots, limit)
+        self.counts.unchanged = max(0, self.counts.seen - self._touched())
+        return self.counts
+
+    async def take(self, path: bytes, root: bytes) -> None:
+        """A file that a watcher named and that has settled: inspect it, or mark it missing."""
+        found = found_at(path)
+        with self.pipeline.writer.begin() as connection:
+            known = views.known_file(connection, path)
+            if found is None and known is not None and not known.missing:
+                store.mark_missing(connection, [known.track_id], time.time())
+                self.counts.missing += 1
+        if found is not None and (known is None or known.missing or known.stat != found.stat):
+            await self._inspect(found, root, known)
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    async def _look(self, root: bytes, young: list[tuple[bytes, bytes]]) -> None:
+        """Compares a root with the catalog."""
+        with self.pipeline.writer.begin() as connection:
+            trouble = mounts.trouble(root, views.device_of(connection, root))
+            known = list(views.known_files(connection, root))
+        if trouble:
+            self.reporter.say(f"{os.fsdecode(root)} {trouble}; nothing under it counts as missing")
+        walk = Walk(root=root, exclude=self.exclude)
+        gone: list[KnownFile] = []
+        changed: list[tuple[Found, KnownFile | None]] = []
+        now = time.time()
+        for found, row in merged(walk.files(), iter(known)):
+            if found is None:
+                assert row is not None
+                gone.append(row)
+                continue
+            self.counts.seen += 1
+            if row is not None and row.stat == found.stat and not row.missing:
+                continue
+            if age_s(found.stat, now) < self.settle_s:
+                young.append((found.path, root))
+            else:
+                changed.append((found, row))
+        if not trouble:
+            self._mark_gone(gone, walk.unreadable)
+        for folder in walk.unreadable:
+            self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
+        for folder in {os.path.dirname(path) for path in walk.strays}:
+            await self.pipeline.files.do(jobs.RemoveStrays(folder))
+        await self._each(changed, lambda pair: self._inspect(pair[0], root, pair[1]), "look at")
+        with self.pipeline.writer.begin() as connection:
+            if not trouble:
+                store.put_root(connection, root, mounts.device_of(root))
+                store.root_scanned(connection, root, time.time())
+
+    def _mark_gone(self, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
+        hidden = tuple(folder.rstrip(b"/") + b"/" for folder in unreadable)
+        ids = [row.track_id for row in gone if not row.missing and not row.path.startswith(hidden or (b"\0",))]
+        with self.pipeline.writer.begin() as connection:
+            store.mark_missing(connection, ids, time.time())
+        self.counts.missing += len(ids)
+
+    async def _inspect(self, found: Found, root: bytes, known: KnownFile | None) -> None:
+        failure = await self.pipeline.inspect(found, root, known)
+        if failure:
+            self._failed(found.path, failure.reason, failure.detail)
+
+    async def _wait_for(self, young: Sequence[tuple[bytes, bytes]]) -> None:
+        """Comes back to files that changed just before: each is taken once it has stood still."""
+        settling, roots = Settling(self.settle_s), dict(young)
+        for path in roots:
+            settling.add(path, time.monotonic())
+        while len(settling):
+            await asyncio.sleep(min(self.settle_s, 0.5))
+            if self.pipeline.stopping:
+                raise StoppingError
+            for path in settling.ready(time.monotonic()):
+                await self.take(path, roots[path])
+
+    # --- working --------------------------------------------------------------------------------------------------
+
+    async def work(self, roots: Sequence[bytes], limit: int | None = None) -> None:
+        """All that is due under these roots: first listening, each recording then written, then what else waits."""
+        header = self.pipeline.header
+        now = time.time()
+
+        def listening(after: int) -> list[Due]:
+            with self.pipeline.writer.begin() as connection:
+                return views.due_for_listening(connection, header.id, now, after, _PAGE)
+
+        def deciding(after: int) -> list[Due]:
+            digest, program = self.pipeline.policy.digest(), program_version()
+            with self.pipeline.writer.begin() as connection:
+                return views.due_for_decision(connection, header.id, digest, program, now, after, _PAGE)
+
+        await self._each(list(self._under(roots, listening))[:limit], self._listen, "listen to")
+        if limit is None:
+            await self._each(list(self._under(roots, deciding)), self._decide, "decide on")
+
+    def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
+        after = 0
+        while due := page(after):
+            yield from (one for one in due if one.root in roots)
+            after = due[-1].track_id
+
+    async def _listen(self, due: Due) -> None:
+        self._count(due, await self.pipeline.listen(due))
+
+    async def _decide(self, due: Due) -> None:
+        self._count(due, await self.pipeline.decide(due))
+
+    def _count(self, due: Due, result: Result) -> None:
+        self.counts.analyzed += result.analyzed
+        if result.failure:
+            self._failed(due.path, result.failure.reason, result.failure.detail)
+        elif result.outcome in (Outcome.WRITTEN, Outcome.DRY_RUN):
+            self.counts.written += 1
+            if result.outcome is Outcome.DRY_RUN and result.edit:
+                self.reporter.say(describe(result.edit))
+        elif result.outcome is not None:
+            self.counts.skipped += 1
+
+    def _failed(self, path: bytes, reason: str, detail: str) -> None:
+        self.counts.failed += 1
+        self.reporter.say(f"{os.fsdecode(path)}: {reason}" + (f" ({detail})" if detail else ""))
+
+    def _touched(self) -> int:
+        return self.counts.written + self.counts.skipped + self.counts.failed
+
+    async def _each(self, items: Sequence[_Item], do: Callable[[_Item], Awaitable[None]], what: str) -> None:
+        """Does it for every item, `in_flight` at once. The first error stops the others."""
+        waiting, done = iter(items), 0
+
+        async def take_one_after_the_other() -> None:
+            nonlocal done
+            for item in waiting:
+                if self.pipeline.stopping:
+                    raise StoppingError
+                await do(item)
+                done += 1
+                self.reporter.progress(done, len(items), what)
+
+        tasks = [asyncio.create_task(take_one_after_the_other()) for _ in range(min(self.in_flight, len(items)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def merged(found: Iterator[Found], known: Iterator[KnownFile]) -> Iterator[tuple[Found | None, KnownFile | None]]:
+    """Both in the order of their paths, side by side where they name the same file."""
+    file, row = next(found, None), next(known, None)
+    while file is not None or row is not None:
+        if row is None or (file is not None and file.path < row.path):
+            yield file, None
+            file = next(found, None)
+        elif file is None or row.path < file.path:
+            yield None, row
+            row = next(known, None)
+        else:
+            yield file, row
+            file, row = next(found, None), next(known, None)
+
+
+def found_at(path: bytes) -> Found | None:
+    """The file at a path, None where none is."""
+    try:
+        return Found(path=path, stat=FileStat.of(os.lstat(path)))
+    except OSError:
+        return None
+
+
+def describe(edit: Edit) -> str:
+    """A dry run's words: the file, then a line a field."""
+    lines = [os.fsdecode(edit.path)]
+    for change in edit.fields:
+        before = f"{'; '.join(change.old)} -> " if change.old else ""
+        lines.append(f"  {change.name}: {before}{'; '.join(change.new) or '(removed)'}")
+    return "\n".join(lines)

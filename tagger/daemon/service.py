@@ -1,0 +1,104 @@
+"""What the commands call: serve, scan, undo, write."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tagger.daemon import control, first_run, lock, serving, undoing
+from tagger.daemon.pipeline import Pipeline, StoppingError
+from tagger.daemon.report import Reporter, ScanCounts, UndoReport
+from tagger.daemon.scanner import Scanner
+from tagger.daemon.session import opened, stoppable
+from tagger.records import TaggerError
+from tagger.settings import Settings
+
+
+def serve(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, yes: bool) -> None:
+    """Scans, then watches, until a signal comes. Raises TaggerError where it cannot start."""
+
+    async def work() -> None:
+        async with opened(settings, reporter) as pipeline:
+            scanner = _scanner(settings, pipeline, reporter)
+            roots = _roots(settings, folders)
+            stopped = asyncio.Event()
+            async with stoppable(pipeline, stopped.set):
+                await first_run.announce(scanner, roots, settings.catalog, reporter, yes=yes)
+                await serving.serve(settings, scanner, roots, reporter, stopped)
+
+    _until_stopped(work())
+
+
+def scan(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, dry_run: bool, yes: bool) -> ScanCounts:
+    """One pass. Raises TaggerError where another instance runs, or the user says no."""
+    counts = ScanCounts()
+
+    async def work() -> None:
+        async with opened(settings, reporter, dry_run=dry_run) as pipeline:
+            scanner = _scanner(settings, pipeline, reporter)
+            scanner.counts = counts
+            roots = _roots(settings, folders)
+            async with stoppable(pipeline):
+                await first_run.announce(scanner, roots, settings.catalog, reporter, yes=yes)
+                await scanner.scan(roots)
+
+    _until_stopped(work())
+    return counts
+
+
+def undo(settings: Settings, paths: Sequence[bytes] | None, reporter: Reporter) -> UndoReport:
+    """Takes writes back, in the running daemon where there is one."""
+    if lock.holder(settings.catalog) is not None:
+        request = {"do": "undo", "paths": control.as_text(paths)}
+        return UndoReport(**control.ask(settings.catalog, request, reporter))
+    _must_exist(settings)
+
+    async def work() -> UndoReport:
+        async with opened(settings, reporter) as pipeline, stoppable(pipeline):
+            return await undoing.undo(pipeline, paths, reporter)
+
+    return _until_stopped(work()) or UndoReport()
+
+
+def write(settings: Settings, paths: Sequence[bytes], reporter: Reporter, *, again: bool) -> ScanCounts:
+    """Writes what is known and pending; `again` lifts the vetoes of `paths` first."""
+    if lock.holder(settings.catalog) is not None:
+        request = {"do": "write", "paths": control.as_text(paths), "again": again}
+        return ScanCounts(**control.ask(settings.catalog, request, reporter))
+    _must_exist(settings)
+
+    async def work() -> ScanCounts:
+        async with opened(settings, reporter) as pipeline, stoppable(pipeline):
+            return await serving.write(_scanner(settings, pipeline, reporter), paths, again=again)
+
+    return _until_stopped(work()) or ScanCounts()
+
+
+def _until_stopped(work: Any) -> Any:
+    """Runs to the end, or to a signal's: stopping in order is no error."""
+    try:
+        return asyncio.run(work)
+    except StoppingError:
+        return None
+
+
+def _scanner(settings: Settings, pipeline: Pipeline, reporter: Reporter) -> Scanner:
+    return Scanner(
+        pipeline=pipeline,
+        reporter=reporter,
+        exclude=settings.exclude,
+        settle_s=settings.settle_s,
+        in_flight=settings.in_flight,
+    )
+
+
+def _roots(settings: Settings, folders: Sequence[Path]) -> tuple[bytes, ...]:
+    """The folders of this run; one that lies in another is scanned with it."""
+    wanted = sorted({os.fsencode(folder) for folder in folders or settings.roots})
+    return tuple(root for root in wanted if not any(root.startswith(other.rstrip(b"/") + b"/") for other in wanted))
+
+
+def _must_exist(settings: Settings) -> None:
+    if not settings.catalog.exists() and not settings.catalog.with_name("journal.sqlite").exists():
+        raise TaggerError(f"no catalog at {settings.catalog}: make one with `tagger scan FOLDER`")

@@ -1,0 +1,36 @@
+"""File system events, as paths to look at. The watcher decides nothing: it posts."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+_SILENT = ("opened", "closed_no_write")
+"""Reading a file is no change; our own workers do it all the time."""
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, post: Callable[[bytes], None]) -> None:
+        self._post = post
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type in _SILENT or (event.is_directory and event.event_type == "modified"):
+            return
+        for path in (event.src_path, event.dest_path):
+            if path:
+                self._post(os.fsencode(path))
+
+
+def start(roots: Sequence[bytes], post: Callable[[bytes], None]) -> BaseObserver:
+    """Watches folders with all that is below them; `post` is called in a thread of the observer.
+
+    Raises OSError where the system's limit on watches is reached.
+    """
+    observer = Observer()
+    handler = _Handler(post)
+    for root in roots:
+        observer.schedule(handler, os.fsdecode(root), recursive=True)  # type: ignore[no-untyped-call]
+    observer.start()  # type: ignore[no-untyped-call]
+    return observer
