@@ -21,10 +21,9 @@ def measure() -> list[Figure]:
         (home / "music").mkdir()
         for track in music.tracks():
             shutil.copy(track, home / "music")
-        (home / "config.toml").write_text(SETTINGS)
-        command = [*process.TAGGER, "serve", "--yes", "--config", str(home / "config.toml"), str(home / "music")]
+        command = [*process.TAGGER, "serve", "--yes", str(home / "music")]
         with (home / "log").open("wb") as log:
-            daemon = subprocess.Popen(command, env=process.environment(home), stdout=log, stderr=log)
+            daemon = subprocess.Popen(command, env=process.environment(home, SETTINGS), stdout=log, stderr=log)
         try:
             busy = _peak(daemon)
             idle = {process.name(pid): process.proportional_mb(pid) for pid in process.tree(daemon.pid)}

@@ -17,7 +17,7 @@ from tagger.analysis.header import default_bundle
 
 def measure() -> list[Figure]:
     torch.set_num_threads(1)
-    bundle = bundles.load(default_bundle())
+    bundle = bundles.load(Path(os.environ.get("TAGGER_BENCH_BUNDLE") or default_bundle()))
     header = bundle.header
     seconds = header.plan.chunk_seconds
     tracks = music.tracks(8)

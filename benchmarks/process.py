@@ -11,7 +11,13 @@ from pathlib import Path
 TAGGER = [sys.executable, "-m", "tagger.cli"]
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path, *settings: str, **more: str) -> dict[str, str]:
+    """An empty home with these settings, and the bundle of TAGGER_BENCH_BUNDLE if it names one."""
+    bundle = os.environ.get("TAGGER_BENCH_BUNDLE")
+    text = "\n".join((*settings, f'[model]\nbundle = "{bundle}"\n' if bundle else ""))
+    config = home / ".config" / "tagger" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(text, encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAGGER_", "XDG_"))}
     return {**kept, "HOME": str(home), **more}
 

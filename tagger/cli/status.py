@@ -1,6 +1,7 @@
 """`tagger status`. Starts fast: nothing here imports torch, av, numpy, alembic or mutagen."""
 
 from dataclasses import asdict
+from datetime import datetime
 
 from tagger.cli import options
 from tagger.cli.output import pairs, write_json
@@ -23,4 +24,10 @@ def status(json: options.Json = False, catalog: options.Catalog = None, config: 
     if json:
         write_json(facts)
         return
-    pairs({**facts, "daemon": f"running, process {facts['daemon']}" if facts["daemon"] else "not running"})
+    daemon = f"running, process {facts['daemon']}" if facts["daemon"] else "not running"
+    scans = {root: _when(at) for root, at in facts["last_scan"].items()}
+    pairs({**facts, "daemon": daemon, "last_scan": scans})
+
+
+def _when(at: float | None) -> str:
+    return "not finished" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}"
