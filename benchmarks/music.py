@@ -33,7 +33,7 @@ def _make(path: Path, number: int) -> None:
         "-t",
         str(SECONDS),
         "-af",
-        "asetpts=N/SR/TB",
+        f"aresample={rate},asetpts=N/SR/TB",
         "-ar",
         rate,
         "-ac",

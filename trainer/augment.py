@@ -44,7 +44,7 @@ def equalizer_db(
     for _ in range(3):
         period = generator.uniform(2, 8)
         curve += np.cos(2 * np.pi * (octaves / period + generator.random())) * generator.normal()
-    return curve * deviation_db / np.sqrt(1.5)
+    return np.asarray(curve * (deviation_db / np.sqrt(1.5)))
 
 
 def louder(log_mel: Tensor, gain_db: Tensor) -> Tensor:

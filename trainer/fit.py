@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from tagger.analysis.features import FeatureSpec
 from tagger.analysis.networks.late_fusion import Answers, LateFusion
@@ -23,7 +23,7 @@ from tagger.analysis.networks.registry import build
 from trainer import filterbanks
 from trainer.checkpoint import fold_folder, load_model, load_state, save_model, save_state
 from trainer.crops import Crops
-from trainer.distill import one_cycle
+from trainer.distill import ema, one_cycle
 from trainer.losses import answers_loss
 from trainer.manifest import FOLDS, Clip
 from trainer.recipe import Recipe
@@ -63,7 +63,7 @@ def train(run: Path, clips: Sequence[Clip], crops: Crops, fold: int | None, reci
 
 def _chosen_epochs(run: Path) -> int:
     chosen = [load_model(fold_folder(run, fold) / "model.safetensors").about["epochs"] for fold in range(FOLDS)]
-    return round(median(chosen))
+    return int(median(chosen))
 
 
 def _split(clips: Sequence[Clip], fold: int | None, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -134,7 +134,7 @@ def _learn(
     settings = recipe.fit
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=settings.peak_rate, weight_decay=settings.weight_decay)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=ema(settings.average), use_buffers=True)
     best, epoch = None, 0
     if state := load_state(state_file):
         epoch = state["epoch"]

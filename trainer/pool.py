@@ -62,7 +62,8 @@ def build(data: Path, run: Path, samples: Samples, fold: int, recipe: Recipe, pr
     if done == recipe.pool.crops_per_fold:
         return
     rows = [row for row, clip in enumerate(samples.clips) if clip.fold == fold]
-    mentor, student = teacher.load(data).to(memory_format=torch.channels_last), filterbanks.features(spec)
+    mentor, student = teacher.load(data), filterbanks.features(spec)
+    mentor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     while done < recipe.pool.crops_per_fold:
         count = min(_BATCH, recipe.pool.crops_per_fold - done)
         generator = np.random.default_rng((recipe.seed, fold, done))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ def load(data: Path) -> Teacher:
     return Teacher(load_file(path))
 
 
-def mel_filters() -> np.ndarray:
+def mel_filters() -> npt.NDArray[np.float32]:
     """(257, 128): Kaldi's triangles from 0 to 15,000 Hz, and the pre-emphasis at 32 kHz."""
     hz = np.arange(N_FFT // 2 + 1) * RATE_HZ / N_FFT
     mel = 1127 * np.log1p(hz / 700)
@@ -90,7 +91,7 @@ def mel_filters() -> np.ndarray:
     up = (mel[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     down = (edges[2:] - mel[:, None]) / np.diff(edges)[1:]
     emphasis = 4 * np.abs(1 - 0.97 * np.exp(-2j * np.pi * hz / 32_000)) ** 2
-    return (np.clip(np.minimum(up, down), 0, None) * emphasis[:, None]).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(up, down), 0, None) * emphasis[:, None], dtype=np.float32)
 
 
 class _Block(nn.Module):

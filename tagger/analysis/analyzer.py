@@ -39,7 +39,7 @@ class Analyzer:
         )
         self._features = bundle.features.to(self._device)
         self._network = bundle.network.to(self._device)
-        self._network.mel.to(memory_format=torch.channels_last)  # faster on CPUs
+        self._network.mel.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
 
     def outputs(self, recordings: Sequence[Decoded]) -> list[Pooled]:
         """Uncalibrated answers, one a recording: chunks of several recordings share a pass."""

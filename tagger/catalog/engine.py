@@ -22,6 +22,9 @@ HEADS = {"catalog": "0001", "journal": "0001"}
 _BUSY_SECONDS = 30
 
 
+__all__ = ["Connection", "Reader", "Writer", "journal_path", "open_reader", "open_writer"]
+
+
 class Writer:
     """The one writing connection of a process."""
 

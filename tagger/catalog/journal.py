@@ -6,7 +6,8 @@ the identity now: that is how undo and vetoes follow a file that moved, also pas
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -71,9 +72,10 @@ def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
         if row.state is JournalState.RENAMED:
             for name, values in row.prepared.written.items():
                 found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
-    written = {Field(name): values for name in (Field.GENRE, Field.MOOD) if (values := found.get(name))}
-    labels = [values for name in ("TAGGER_GENRE", "TAGGER_MOOD") if (values := found.get(name)) is not None]
-    return written | ({Field.CUSTOM: tuple(label for values in labels for label in values)} if labels else {})
+    written = {field: values for field in (Field.GENRE, Field.MOOD) if (values := found.get(field))}
+    labels = [found.get(name) for name in ("TAGGER_GENRE", "TAGGER_MOOD")]
+    custom = tuple(label for texts in labels for label in texts or ())
+    return written | ({Field.CUSTOM: custom} if custom else {})
 
 
 def veto(connection: Connection, path: bytes, identity: str, fields: Iterable[Field], why: str, at: str) -> None:
@@ -106,16 +108,16 @@ def belongs_to_track() -> ColumnElement[bool]:
     return _belongs(vetoes.c.path, vetoes.c.identity, tracks.c.path, tracks.c.identity)
 
 
-def _row(row: Mapping[str, object]) -> JournalRow:
-    values = dict(row)
+def _row(row: Mapping[Any, Any]) -> JournalRow:
+    values = {str(name): value for name, value in row.items()}
     prepared = Prepared(
-        **{name: values[name] for name in _PLAIN},  # type: ignore[arg-type]
-        stat_before=FileStat(**values["stat_before"]),  # type: ignore[arg-type]
+        **{name: values[name] for name in _PLAIN},
+        stat_before=FileStat(**values["stat_before"]),
         written=_tuples(values["written"]),
         replaced=_tuples(values["replaced"]),
     )
     return JournalRow(
-        id=int(values["id"]),  # type: ignore[call-overload]
+        id=values["id"],
         kind=JournalKind(values["kind"]),
         state=JournalState(values["state"]),
         at=str(values["at"]),
@@ -129,8 +131,3 @@ _PLAIN = ("path", "temp_name", "temp_inode", "hash_before", "hash_after", "ident
 def _tuples(values: object) -> dict[str, tuple[str, ...]]:
     assert isinstance(values, dict)
     return {name: tuple(texts) for name, texts in values.items()}
-
-
-def at_path(row: JournalRow, path: bytes) -> JournalRow:
-    """The row as if it had been written at the path where its file lies now."""
-    return replace(row, prepared=replace(row.prepared, path=path))

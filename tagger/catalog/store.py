@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, true, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger import vocabulary
@@ -185,10 +186,11 @@ def _moved_from(connection: Connection, inspection: Inspection) -> tuple[int, by
     return None if row is None else (row.id, row.path)
 
 
-def _stale(track: object, inspection: Inspection) -> object:
+def _stale(track: Row[Any], inspection: Inspection) -> ColumnElement[bool]:
     """Failures that a changed recording leaves behind; a failed inspection ends with a successful one."""
-    changed = track.identity != inspection.identity  # type: ignore[attr-defined]
-    return (failures.c.stage == Stage.INSPECT) | changed
+    if track.identity != inspection.identity:
+        return true()
+    return failures.c.stage == Stage.INSPECT
 
 
 def _track_values(inspection: Inspection, root: bytes, now: float) -> dict[str, object]:

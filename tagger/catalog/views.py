@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from tagger.catalog import journal
 from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
@@ -192,7 +193,7 @@ def find(connection: Connection, filters: Filters, limit: int | None) -> list[Tr
     A genre matches the file's own where the user has one, else the prediction; a value that we wrote is the model's.
     """
     query = _track_query().where(tracks.c.missing_since.is_(None))
-    sureness = []
+    sureness: list[ColumnElement[float]] = []
     if filters.mood:
         query = query.where(analyses.c.mood == filters.mood, analyses.c.mood_confidence >= filters.min_confidence)
         sureness.append(analyses.c.mood_confidence)
@@ -217,7 +218,7 @@ def explain(connection: Connection, path: bytes) -> Explanation | None:
         track=_track(row, _user_genres(connection, row.id)),
         probabilities=row.probabilities or {},
         failures=tuple(Failure(stage=Stage(f.stage), reason=f.reason, detail=f.detail) for f in failed),
-        decision=decided and Decision(outcome=Outcome(decided.outcome), reason=decided.reason, notes=decided.notes),
+        decision=None if decided is None else _decision(decided),
         journal=tuple(journal.rows_for(connection, path, row.identity)),
     )
 
@@ -242,17 +243,17 @@ def status(connection: Connection) -> Status:
     )
 
 
-def _count(connection: Connection, query: Select[tuple[int]]) -> int:
+def _count(connection: Connection, query: Select[Any]) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _by_reason(connection: Connection, query: Select[tuple[str, int]]) -> dict[str, int]:
+def _by_reason(connection: Connection, query: Select[Any]) -> dict[str, int]:
     reason = query.selected_columns[0]
     rows = connection.execute(query.group_by(reason).order_by(reason))
     return {row[0]: row[1] for row in rows}
 
 
-def _known(row: Row[tuple[object, ...]]) -> KnownFile:
+def _known(row: Row[Any]) -> KnownFile:
     stat = FileStat(**{name: getattr(row, name) for name in FileStat.__slots__})
     return KnownFile(
         track_id=row.id,
@@ -264,18 +265,22 @@ def _known(row: Row[tuple[object, ...]]) -> KnownFile:
     )
 
 
-def _due(row: Row[tuple[int, bytes, bytes, str]]) -> Due:
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(outcome=Outcome(row.outcome), reason=row.reason, notes=row.notes)
+
+
+def _due(row: Row[Any]) -> Due:
     return Due(track_id=row.id, path=row.path, root=row.root, identity=row.identity)
 
 
-def _vetoes_of_track() -> object:
+def _vetoes_of_track() -> ScalarSelect[str]:
     """The vetoed fields of a track as one text, sorted, as decisions store them."""
     fields = select(vetoes.c.field).where(journal.belongs_to_track()).correlate(tracks).distinct()
     ordered = fields.order_by(vetoes.c.field).subquery()
     return select(func.coalesce(func.group_concat(ordered.c.field, ","), "")).scalar_subquery()
 
 
-def _track_query() -> Select[tuple[object, ...]]:
+def _track_query() -> Select[Any]:
     """Tracks with the latest analysis of their recordings."""
     latest = (
         select(analyses.c.bundle_id)
@@ -296,7 +301,7 @@ def _track_query() -> Select[tuple[object, ...]]:
     )
 
 
-def _genre_matches(filters: Filters) -> object:
+def _genre_matches(filters: Filters) -> ColumnElement[bool]:
     """The user's own genre, or the prediction where there is none."""
     asked = (
         track_values.c.label == filters.genre_label
@@ -312,7 +317,7 @@ def _genre_matches(filters: Filters) -> object:
     return or_(own, predicted)
 
 
-def _user_genre() -> object:
+def _user_genre() -> ColumnElement[bool]:
     return and_(
         track_values.c.field == Field.GENRE, track_values.c.ours.is_(False), track_values.c.word.not_in(_SAYS_NOTHING)
     )
@@ -322,7 +327,7 @@ _SAYS_NOTHING = ("", "unknown", "other", "none", "genre")
 """Normalized values of a genre field in which nobody has said anything."""
 
 
-def _has_user_genre() -> object:
+def _has_user_genre() -> ColumnElement[bool]:
     return exists().where(track_values.c.track_id == tracks.c.id, _user_genre())
 
 
@@ -333,6 +338,6 @@ def _user_genres(connection: Connection, track_id: int) -> tuple[str, ...]:
     return tuple(value for _, value in connection.execute(query.distinct().order_by(track_values.c.position)))
 
 
-def _track(row: Row[tuple[object, ...]], user_genres: tuple[str, ...]) -> TrackRow:
+def _track(row: Row[Any], user_genres: tuple[str, ...]) -> TrackRow:
     names = [name for name in TrackRow.__slots__ if name != "user_genres"]
     return TrackRow(user_genres=user_genres, **{name: getattr(row, name) for name in names})

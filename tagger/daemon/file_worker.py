@@ -51,7 +51,8 @@ def _do(job: FileJob) -> object:
         case jobs.Commit(prepared):
             return write.commit(prepared)
         case jobs.Abort(prepared):
-            return write.abort(prepared)
+            write.abort(prepared)
+            return None
         case jobs.Settle(prepared):
             return recover.settle(prepared)
         case jobs.RemoveStrays(directory):

@@ -40,8 +40,9 @@ def _what(roots: Sequence[bytes], scanner: Scanner, catalog: Path) -> list[str]:
             files += 1
             size_bytes += found.stat.size_bytes
             foreign += uid not in (0, found.stat.uid)
+    names = ", ".join(os.fsdecode(root) for root in roots)
     lines = [
-        f"First run on {', '.join(os.fsdecode(root) for root in roots)}: {files} audio files, {size_bytes / 1e9:.2f} GB.",
+        f"First run on {names}: {files} audio files, {size_bytes / 1e9:.2f} GB.",
         f"Will write: {_policy(scanner.pipeline.policy)}.",
         "Each file that is written is copied once on its disk and its modification time changes (unless "
         "tags.preserve_mtime is set), so sync and backup programs will copy it again.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import assert_never
 
 from tagger.analysis.header import BundleHeader
 from tagger.catalog import journal, store, views
@@ -122,15 +123,17 @@ class Pipeline:
         if answer.inspection.identity != due.identity:  # another recording by now: it is heard first
             return Result()
         match answer.proposal:
-            case Unchanged(notes):
+            case Unchanged(notes=notes):
                 return self._decided(due, Outcome.UNCHANGED, _summary(notes), notes)
-            case Refused(reason, detail):
+            case Refused(reason=reason, detail=detail):
                 return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
             case Edit() as edit if self.dry_run:
                 self._decided(due, Outcome.DRY_RUN, "would be written", edit.notes)
                 return Result(outcome=Outcome.DRY_RUN, edit=edit)
             case Edit() as edit:
                 return await self._write(due, edit)
+            case _:
+                assert_never(answer.proposal)
 
     def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
         """The catalog follows the file; a field that the user changed after us is vetoed from now on."""
@@ -147,7 +150,7 @@ class Pipeline:
         match prepared:
             case Failure():
                 return self._write_failed(due, prepared)
-            case Refused(reason, detail):
+            case Refused(reason=reason, detail=detail):
                 return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
             case Dropped():
                 return Result()  # no decision: it is due again

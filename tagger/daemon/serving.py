@@ -48,7 +48,7 @@ async def serve(
         await _watch(settings, scanner, roots, events, at_work, stopped)
     finally:
         scheduler.shutdown(wait=False)
-        observer.stop()  # type: ignore[no-untyped-call]
+        observer.stop()
         server.close()
         control.close(settings.catalog)
 

@@ -35,7 +35,7 @@ class Settling:
 
 
 def age_s(stat: FileStat, now: float) -> float:
-    """Seconds since a file last changed, by its own times; `now` in Unix seconds. A time in the future counts as old."""
+    """Seconds since a file last changed, by its own times; `now` in Unix seconds. Of the future: old."""
     changed = max(stat.mtime_ns, stat.ctime_ns) / 1e9
     return now - changed if changed <= now else float("inf")
 

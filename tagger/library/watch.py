@@ -31,6 +31,6 @@ def start(roots: Sequence[bytes], post: Callable[[bytes], None]) -> BaseObserver
     observer = Observer()
     handler = _Handler(post)
     for root in roots:
-        observer.schedule(handler, os.fsdecode(root), recursive=True)  # type: ignore[no-untyped-call]
-    observer.start()  # type: ignore[no-untyped-call]
+        observer.schedule(handler, os.fsdecode(root), recursive=True)
+    observer.start()
     return observer

@@ -63,7 +63,8 @@ class Flac:
                 refusal=error.refused(),
             )
         length_seconds, channels = _stream(_body(file, layout.blocks[0]))
-        tags, entries, refusal = TagValues(), (), None
+        tags, refusal = TagValues(), None
+        entries: tuple[bytes, ...] = ()
         try:
             comment = _comment(file, layout)
             tags, entries = comment.values(), comment.foreign

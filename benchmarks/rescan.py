@@ -1,0 +1,104 @@
+"""CPU of a periodic rescan of 20,000 unchanged files in the running daemon, beside `find` printing sizes and times."""
+
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import music, process
+from benchmarks.figure import Figure
+from benchmarks.tone import write_tone
+
+FILES, FOLDERS = 20_000, 200
+SETTINGS = """\
+[library]
+settle_s = 0
+rescan_minutes = 1
+[workers]
+idle_s = 5
+[tags]
+genre = "off"
+mood = "off"
+custom = false
+"""
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(dir=music.BUILD) as scratch:
+        home = Path(scratch)
+        root = _library(home)
+        find = statistics.median(_find(root) for _ in range(5))
+        command = [*process.TAGGER, "serve", "--yes", str(root)]
+        with (home / "log").open("wb") as log:
+            daemon = subprocess.Popen(command, env=process.environment(home, SETTINGS), stdout=log, stderr=log)
+        try:
+            rescan = _rescan(daemon, home / "log")
+        finally:
+            os.kill(daemon.pid, signal.SIGTERM)
+            daemon.wait(timeout=30)
+    return [
+        Figure(
+            what=f"CPU of a rescan of {FILES:,} unchanged files",
+            ours=f"{1000 * rescan:.0f} ms",
+            yardstick=f"{1000 * find:.0f} ms (find)",
+            ratio=rescan / find,
+            bar="5",
+        )
+    ]
+
+
+def _library(home: Path) -> Path:
+    """Copies of one short recording: heard once, so that the first scan takes no hour."""
+    write_tone(home / "tone.wav")
+    song, root = home / "tone.mp3", home / "music"
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", home / "tone.wav", "-b:a", "32k", song], check=True)
+    for folder in (root / f"album {number:03d}" for number in range(FOLDERS)):
+        folder.mkdir(parents=True)
+        for number in range(FILES // FOLDERS):
+            shutil.copyfile(song, folder / f"{number:02d} track.mp3")
+    return root
+
+
+def _find(root: Path) -> float:
+    return process.cpu_seconds(["find", str(root), "-type", "f", "-printf", "%s %T@ %p\n"])
+
+
+def _rescan(daemon: "subprocess.Popen[bytes]", log: Path) -> float:
+    """Waits for the first scan's end, then for two rescans; CPU of the cheaper one, idling taken off."""
+    deadline = time.monotonic() + 900
+    while b"watching" not in log.read_bytes():
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(log.read_text(errors="replace")[-2000:])
+        time.sleep(0.5)
+    time.sleep(8)
+    seconds = [_cpu(daemon.pid)]
+    for _ in range(130):
+        time.sleep(1)
+        seconds.append(_cpu(daemon.pid))
+    steps = [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
+    idle = statistics.median(steps)
+    bursts = _bursts(steps, idle)
+    return min(bursts)
+
+
+def _bursts(steps: list[float], idle: float) -> list[float]:
+    """CPU above idling of each run of busy seconds."""
+    bursts, current = [], 0.0
+    for step in [*steps, idle]:
+        if step > idle + 0.03:
+            current += step - idle
+        elif current:
+            bursts.append(current)
+            current = 0.0
+    if not bursts:
+        raise RuntimeError("no rescan was seen")
+    return bursts
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
