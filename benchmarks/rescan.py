@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks import music, process
@@ -79,7 +80,7 @@ def _rescan(daemon: "subprocess.Popen[bytes]", log: Path) -> float:
     for _ in range(130):
         time.sleep(1)
         seconds.append(_cpu(daemon.pid))
-    steps = [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(seconds)]
     idle = statistics.median(steps)
     bursts = _bursts(steps, idle)
     return min(bursts)

@@ -46,3 +46,9 @@ class Reason(StrEnum):
     RIFF_PADDING = "an odd chunk without its pad byte"
     RIFF_TWO_TAGS = "more than one ID3 or INFO chunk"
     RIFF_TOO_LARGE = "the file would grow past what its size field can hold"
+
+    # MP4
+    MP4_FRAGMENTED = "a fragmented MP4"
+    MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
+    MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
+    MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"

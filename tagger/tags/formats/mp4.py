@@ -1,0 +1,280 @@
+"""M4A: entries of the metadata list are spliced one by one; where the audio has to move, offset tables follow it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from mutagen.mp4 import MP4 as MutagenMP4
+
+from tagger.records import TagValues
+from tagger.tags.formats import mp4_atoms
+from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
+from tagger.tags.formats.id3_values import year
+from tagger.tags.formats.mp4_atoms import Atom, OffsetTable, atoms, child, sound_tracks, top_level
+from tagger.tags.formats.payload import identity_of_ranges
+from tagger.tags.refusals import Reason
+from tagger.tags.splice import size, tidy
+
+_MEAN = b"com.apple.iTunes"
+_META_SKIP = 4  # version and flags stand before the children of meta
+_HANDLER = bytes(8) + b"mdirappl" + bytes(9)
+Patch = tuple[int, int, Plan]
+"""Offset and length of what is replaced, and by what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    atom: Atom
+    field: str | None  # ours, or None for a foreign one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    top: tuple[Atom, ...]
+    moov: Atom
+    udta: Atom | None
+    meta: Atom | None
+    ilst: Atom | None
+    entries: tuple[_Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mp4:
+    name: str = "mp4"
+    suffixes: tuple[bytes, ...] = (b".m4a", b".m4b", b".mp4")
+
+    def matches(self, head: bytes) -> bool:
+        return head[4:8] == b"ftyp"
+
+    def read(self, file: BinaryIO) -> Content:
+        tags, foreign, refusal = TagValues(), (), None
+        codec, length_seconds, channels = "aac", None, None
+        try:
+            layout = _layout(file)
+            tags = _values(file)
+            foreign = tuple(_raw(file, entry.atom) for entry in layout.entries if entry.field is None)
+            track = _checked_tracks(file, layout)[0]
+            codec, length_seconds, channels = track.codec, track.length_seconds, track.channels
+        except FormatError as error:
+            refusal = error.refused()
+        return Content(
+            tags=tags,
+            foreign=foreign,
+            codec=codec,
+            length_seconds=length_seconds,
+            channels=channels,
+            refusal=refusal,
+        )
+
+    def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
+        layout = _layout(file)
+        _checked_tracks(file, layout)
+        if "genre" in changes and any(entry.atom.name == b"gnre" for entry in layout.entries):
+            raise FormatError(Reason.MP4_NUMERIC_GENRE)
+        content = _list_content(layout, changes)
+        if layout.ilst is None:
+            return _inserted(file, layout, content)
+        return _replaced(file, layout, content)
+
+    def identity(self, file: BinaryIO) -> str:
+        """Over the samples of each sound track, in decode order; over the whole file where they cannot be found."""
+        try:
+            tracks = _checked_tracks(file, _layout(file))
+        except FormatError:
+            return identity_of_ranges(file, [(0, file.seek(0, os.SEEK_END))])
+        return identity_of_ranges(file, [place for track in tracks for place in track.ranges])
+
+
+MP4 = Mp4()
+
+
+def _layout(file: BinaryIO) -> _Layout:
+    top = tuple(top_level(file))
+    moov = next((atom for atom in top if atom.name == b"moov"), None)
+    if moov is None:
+        raise FormatError(Reason.DAMAGED, "no moov atom")
+    udta = child(file, moov, b"udta")
+    meta = child(file, udta, b"meta") if udta else None
+    ilst = child(file, meta, b"ilst", _META_SKIP) if meta else None
+    if not all(atom.is_small for atom in (moov, udta, meta, ilst) if atom):
+        raise FormatError(Reason.MP4_LAYOUT, "64-bit sizes")
+    if meta is not None and ilst is None:
+        raise FormatError(Reason.MP4_LAYOUT, "metadata without a list")
+    entries = tuple(_entry(file, atom) for atom in atoms(file, ilst.body, ilst.end)) if ilst else ()
+    return _Layout(top=top, moov=moov, udta=udta, meta=meta, ilst=ilst, entries=entries)
+
+
+def _checked_tracks(file: BinaryIO, layout: _Layout) -> list[mp4_atoms.SoundTrack]:
+    """Raises FormatError unless every chunk lies in a media atom."""
+    tracks = sound_tracks(file, layout.moov)
+    media = [(atom.body, atom.end) for atom in layout.top if atom.name == b"mdat"]
+    for track in tracks:
+        for start, stop in track.ranges:
+            if not any(first <= start and stop <= last for first, last in media):
+                raise FormatError(Reason.MP4_OFFSETS, f"a chunk at byte {start}")
+    if not tracks:
+        raise FormatError(Reason.DAMAGED, "no sound track")
+    return tracks
+
+
+def _entry(file: BinaryIO, atom: Atom) -> _Entry:
+    if atom.name == b"\xa9gen":
+        return _Entry(atom=atom, field="genre")
+    if atom.name != b"----":
+        return _Entry(atom=atom, field=None)
+    parts = {part.name: _raw(file, part)[12:] for part in atoms(file, atom.body, atom.end) if part.name != b"data"}
+    name = parts.get(b"name", b"").decode("utf-8", "replace").upper()
+    if parts.get(b"mean", b"").lower() != _MEAN.lower() or not (name == "MOOD" or name.startswith("TAGGER_")):
+        return _Entry(atom=atom, field=None)
+    return _Entry(atom=atom, field="mood" if name == "MOOD" else name)
+
+
+def _list_content(layout: _Layout, changes: Mapping[str, Sequence[str]]) -> Plan:
+    """The entries of the new list: foreign ones copied, ours in their places, new ones behind."""
+    waiting = {name: values for name, values in changes.items() if values}
+    segments: list[Segment] = []
+    for entry in layout.entries:
+        if entry.field not in changes:
+            segments.append(Copy(entry.atom.offset, entry.atom.length))
+        elif entry.field in waiting:
+            segments.append(Literal(_render(entry.field, waiting.pop(entry.field))))
+    segments += [Literal(_render(name, values)) for name, values in waiting.items()]
+    return tidy(segments)
+
+
+def _render(name: str, values: Sequence[str]) -> bytes:
+    texts = b"".join(_atom(b"data", b"\0\0\0\x01\0\0\0\0" + value.encode()) for value in values)
+    if name == "genre":
+        return _atom(b"\xa9gen", texts)
+    label = b"MOOD" if name == "mood" else name.encode()
+    return _atom(b"----", _atom(b"mean", bytes(4) + _MEAN) + _atom(b"name", bytes(4) + label) + texts)
+
+
+def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
+    """The list in its place; free space behind it, or behind moov, gives way, so that the audio need not move."""
+    ilst, meta, udta, moov = layout.ilst, layout.meta, layout.udta, layout.moov
+    assert ilst and meta and udta
+    growth = 8 + size(content) - ilst.length
+    patches: list[Patch] = [(ilst.offset, ilst.length, _atom_plan(b"ilst", content))]
+    inner = _free_behind(list(atoms(file, meta.body + _META_SKIP, meta.end)), ilst)
+    outer = _free_behind(list(layout.top), moov)
+    if inner and _fits(inner, growth):
+        patches.append((inner.offset, inner.length, _free(inner.length - growth)))
+        return _patched(file, patches)
+    grown: tuple[Atom, ...] = (meta, udta, moov)
+    if outer and _fits(outer, growth):
+        patches += [_resized(atom, growth) for atom in grown]
+        patches.append((outer.offset, outer.length, _free(outer.length - growth)))
+        return _patched(file, patches)
+    reserve = PADDING_BYTES if _audio_follows(layout) else 0
+    if reserve:
+        patches.append((ilst.end, 0, _free(reserve)))
+    patches += [_resized(atom, growth + reserve) for atom in grown]
+    return _patched(file, patches + _moved(file, layout, moov.end, growth + reserve))
+
+
+def _inserted(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
+    """A list where there was none, at the end of udta or, without one, of moov."""
+    handler = _atom(b"hdlr", _HANDLER)
+    reserve = _free(PADDING_BYTES) if _audio_follows(layout) else ()
+    inside: Plan = (Literal(bytes(4) + handler), *_atom_plan(b"ilst", content), *reserve)
+    new = _atom_plan(b"meta", inside)
+    if layout.udta is None:
+        new = _atom_plan(b"udta", new)
+    place = (layout.udta or layout.moov).end
+    growth = size(new)
+    grown = [atom for atom in (layout.udta, layout.moov) if atom]
+    patches: list[Patch] = [(place, 0, new), *(_resized(atom, growth) for atom in grown)]
+    return _patched(file, patches + _moved(file, layout, layout.moov.end, growth))
+
+
+def _audio_follows(layout: _Layout) -> bool:
+    return any(atom.name == b"mdat" and atom.offset > layout.moov.offset for atom in layout.top)
+
+
+def _moved(file: BinaryIO, layout: _Layout, behind: int, growth: int) -> list[Patch]:
+    """The offset tables, where what lies behind an offset of the file moves."""
+    patches: list[Patch] = []
+    if growth:
+        for table in mp4_atoms.offset_tables(file, layout.moov):
+            patches.append(_shifted(table, behind, growth))
+    return patches
+
+
+def _shifted(table: OffsetTable, behind: int, growth: int) -> Patch:
+    limit = 1 << 8 * table.width
+    moved = [offset + growth if offset >= behind else offset for offset in table.offsets]
+    if any(not 0 <= offset < limit for offset in moved):
+        raise FormatError(Reason.MP4_OFFSETS, "an offset would not fit into its table")
+    data = b"".join(offset.to_bytes(table.width, "big") for offset in moved)
+    return table.entries_at, len(data), (Literal(data),)
+
+
+def _resized(atom: Atom, growth: int) -> Patch:
+    return atom.offset, 4, (Literal((atom.length + growth).to_bytes(4, "big")),)
+
+
+def _free_behind(siblings: Sequence[Atom], atom: Atom) -> Atom | None:
+    """The free atom right behind another one."""
+    return next((one for one in siblings if one.name == b"free" and one.offset == atom.end and one.is_small), None)
+
+
+def _fits(free: Atom, growth: int) -> bool:
+    return free.length - growth >= 8 or free.length == growth
+
+
+def _free(length: int) -> Plan:
+    return (Literal(length.to_bytes(4, "big") + b"free" + bytes(length - 8)),) if length else ()
+
+
+def _patched(file: BinaryIO, patches: Sequence[Patch]) -> Plan:
+    """The file with its patches, in the order of their offsets."""
+    segments: list[Segment] = []
+    position = 0
+    for offset, length, new in sorted(patches, key=lambda patch: (patch[0], patch[1])):
+        segments += [Copy(position, offset - position), *new]
+        position = offset + length
+    segments.append(Copy(position, file.seek(0, os.SEEK_END) - position))
+    return tidy(segments)
+
+
+def _atom(name: bytes, body: bytes) -> bytes:
+    return (8 + len(body)).to_bytes(4, "big") + name + body
+
+
+def _atom_plan(name: bytes, body: Plan) -> Plan:
+    return (Literal((8 + size(body)).to_bytes(4, "big") + name), *body)
+
+
+def _raw(file: BinaryIO, atom: Atom) -> bytes:
+    file.seek(atom.offset)
+    return file.read(atom.length)
+
+
+def _values(file: BinaryIO) -> TagValues:
+    """As mutagen reads them; a numeric genre comes as its name."""
+    file.seek(0)
+    try:
+        tags = MutagenMP4(file).tags or {}
+    except Exception as error:  # mutagen leaks errors of every kind
+        raise FormatError(Reason.DAMAGED, str(error)) from error
+    own: dict[str, tuple[str, ...]] = {}
+    for key, entries in tags.items():
+        name = key.rpartition(":")[2].upper()
+        if key.lower().startswith("----:com.apple.itunes:") and (name == "MOOD" or name.startswith("TAGGER_")):
+            own[name] = tuple(bytes(entry).decode("utf-8", "replace") for entry in entries)
+    mood = own.pop("MOOD", ())
+    return TagValues(
+        artist=_first(tags, "\xa9ART"),
+        title=_first(tags, "\xa9nam"),
+        album=_first(tags, "\xa9alb"),
+        year=year(_first(tags, "\xa9day")),
+        genre=tuple(map(str, tags.get("\xa9gen", ()))),
+        mood=mood,
+        own=own,
+    )
+
+
+def _first(tags: Mapping[str, Sequence[object]], key: str) -> str | None:
+    return "; ".join(map(str, tags.get(key, ()))) or None

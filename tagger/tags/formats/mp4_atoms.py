@@ -1,0 +1,186 @@
+"""MP4 atoms: where they lie, and the offset tables of the sound tracks.
+
+Format: ISO/IEC 14496-12, and Apple's QuickTime file format for the metadata.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tagger.tags.formats.base import FormatError
+from tagger.tags.refusals import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atom:
+    """One atom; `body` is where its content begins."""
+
+    name: bytes
+    offset: int
+    body: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.offset
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its size stands in the usual four bytes."""
+        return self.body == self.offset + 8
+
+
+def atoms(file: BinaryIO, start: int, stop: int) -> Iterator[Atom]:
+    """The atoms between two offsets. Raises FormatError where one runs past the end."""
+    position = start
+    while position + 8 <= stop:
+        file.seek(position)
+        header = file.read(16)
+        length, body = int.from_bytes(header[:4], "big"), position + 8
+        if length == 1:
+            length, body = int.from_bytes(header[8:16], "big"), position + 16
+        elif length == 0:
+            length = stop - position
+        if length < body - position or position + length > stop:
+            raise FormatError(Reason.DAMAGED, f"atom {header[4:8]!r} at byte {position} runs past the end")
+        yield Atom(name=header[4:8], offset=position, body=body, end=position + length)
+        position += length
+
+
+def child(file: BinaryIO, parent: Atom, name: bytes, skip: int = 0) -> Atom | None:
+    """The first child of that name; `skip` bytes of the parent's own stand before its children."""
+    return next((atom for atom in atoms(file, parent.body + skip, parent.end) if atom.name == name), None)
+
+
+def descend(file: BinaryIO, parent: Atom, *names: bytes) -> Atom | None:
+    """The atom at the end of a path of first children."""
+    atom: Atom | None = parent
+    for name in names:
+        atom = child(file, atom, name) if atom else None
+    return atom
+
+
+def top_level(file: BinaryIO) -> list[Atom]:
+    """The atoms of the file. Raises FormatError for a fragmented one."""
+    found = list(atoms(file, 0, file.seek(0, os.SEEK_END)))
+    if any(atom.name == b"moof" for atom in found):
+        raise FormatError(Reason.MP4_FRAGMENTED)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffsetTable:
+    """A chunk offset table (stco or co64): where its entries lie, and what they say."""
+
+    entries_at: int
+    width: int  # bytes an entry
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundTrack:
+    """A sound track: codec, form, and the byte ranges of its samples in decode order."""
+
+    codec: str
+    length_seconds: float | None
+    channels: int | None
+    ranges: tuple[tuple[int, int], ...]
+
+
+def offset_tables(file: BinaryIO, moov: Atom) -> list[OffsetTable]:
+    """Of every track."""
+    found = []
+    for trak in atoms(file, moov.body, moov.end):
+        if trak.name == b"trak" and (table := descend(file, trak, b"mdia", b"minf", b"stbl")):
+            found += [_offset_table(file, atom) for atom in atoms(file, table.body, table.end) if atom.name in _WIDTHS]
+    return found
+
+
+def sound_tracks(file: BinaryIO, moov: Atom) -> list[SoundTrack]:
+    """Raises FormatError where the sample tables contradict each other."""
+    found = []
+    for trak in atoms(file, moov.body, moov.end):
+        media = child(file, trak, b"mdia") if trak.name == b"trak" else None
+        handler = child(file, media, b"hdlr") if media else None
+        if media and handler and _read(file, handler)[8:12] == b"soun":
+            found.append(_sound_track(file, media))
+    return found
+
+
+_WIDTHS = {b"stco": 4, b"co64": 8}
+_CODECS = {b"mp4a": "aac", b"alac": "alac", b"fLaC": "flac", b"Opus": "opus", b"ac-3": "ac3"}
+
+
+def _sound_track(file: BinaryIO, media: Atom) -> SoundTrack:
+    stbl = descend(file, media, b"minf", b"stbl")
+    if stbl is None:
+        raise FormatError(Reason.MP4_OFFSETS, "no sample table")
+    tables = {atom.name: atom for atom in atoms(file, stbl.body, stbl.end)}
+    place = tables.get(b"stco") or tables.get(b"co64")
+    if place is None or not {b"stsz", b"stsc", b"stsd"} <= tables.keys():
+        raise FormatError(Reason.MP4_OFFSETS, "no offset table")
+    offsets = _offset_table(file, place).offsets
+    sizes = _sample_sizes(_read(file, tables[b"stsz"]))
+    runs = _read(file, tables[b"stsc"])
+    description = _read(file, tables[b"stsd"])
+    fourcc = description[12:16]
+    channels = int.from_bytes(description[32:34], "big") if len(description) >= 34 else None
+    return SoundTrack(
+        codec=_CODECS.get(fourcc, fourcc.decode("latin-1").strip()),
+        length_seconds=_seconds(file, media),
+        channels=channels,
+        ranges=tuple(_ranges(offsets, sizes, runs)),
+    )
+
+
+def _ranges(offsets: tuple[int, ...], sizes: tuple[int, ...], runs: bytes) -> Iterator[tuple[int, int]]:
+    """Where each chunk begins and ends. `runs` is the body of stsc: from which chunk on, how many samples each."""
+    count = int.from_bytes(runs[4:8], "big")
+    if len(runs) < 8 + 12 * count or not count:
+        raise FormatError(Reason.MP4_OFFSETS, "the table of chunks is cut short")
+    starts = [struct.unpack_from(">II", runs, 8 + 12 * number) for number in range(count)]
+    sample, run = 0, 0
+    for number, offset in enumerate(offsets, start=1):
+        while run + 1 < count and starts[run + 1][0] <= number:
+            run += 1
+        samples = starts[run][1]
+        if sample + samples > len(sizes):
+            raise FormatError(Reason.MP4_OFFSETS, "more chunks than samples")
+        yield offset, offset + sum(sizes[sample : sample + samples])
+        sample += samples
+
+
+def _sample_sizes(body: bytes) -> tuple[int, ...]:
+    fixed, count = struct.unpack_from(">II", body, 4)
+    if fixed:
+        if count > 1 << 28:
+            raise FormatError(Reason.MP4_OFFSETS, "too many samples")
+        return (fixed,) * count
+    if len(body) < 12 + 4 * count:
+        raise FormatError(Reason.MP4_OFFSETS, "the table of sizes is cut short")
+    return struct.unpack_from(f">{count}I", body, 12)
+
+
+def _offset_table(file: BinaryIO, atom: Atom) -> OffsetTable:
+    body, width = _read(file, atom), _WIDTHS[atom.name]
+    count = int.from_bytes(body[4:8], "big")
+    if len(body) < 8 + width * count:
+        raise FormatError(Reason.MP4_OFFSETS, "the table of offsets is cut short")
+    offsets = struct.unpack_from(f">{count}{'I' if width == 4 else 'Q'}", body, 8)
+    return OffsetTable(entries_at=atom.body + 8, width=width, offsets=offsets)
+
+
+def _seconds(file: BinaryIO, media: Atom) -> float | None:
+    header = child(file, media, b"mdhd")
+    body = _read(file, header) if header else b""
+    if len(body) < 20 or (body[0] == 1 and len(body) < 32):
+        return None
+    timescale, duration = struct.unpack_from(">IQ", body, 20) if body[0] == 1 else struct.unpack_from(">II", body, 12)
+    return duration / timescale if timescale else None
+
+
+def _read(file: BinaryIO, atom: Atom) -> bytes:
+    file.seek(atom.body)
+    return file.read(atom.end - atom.body)
