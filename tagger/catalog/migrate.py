@@ -17,16 +17,19 @@ def migrate(name: str, path: Path) -> None:
         backup(path, path.with_name(path.name + ".before-migration"))
     config = Config()
     config.set_main_option("script_location", str(shipped("migrations") / name).replace("%", "%%"))
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, timeout=30), poolclass=StaticPool)
-    # pysqlite commits before DDL by itself; a migration must be all or nothing
-    event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+    engine = create_engine("sqlite://", creator=lambda: _opened(path), poolclass=StaticPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Without pysqlite's own commits before DDL: a migration must be all or nothing."""
+    raw = sqlite3.connect(path, timeout=30, isolation_level=None)
+    raw.execute("PRAGMA journal_mode = WAL")  # inside a transaction it would be passed over in silence
+    return raw
 
 
 def backup(path: Path, target: Path) -> None:
