@@ -83,7 +83,7 @@ def predict(data: Path, run: Path, progress: Progress) -> Predictions:
     about = {"bundles": [header.id for _, header in bundles], "clips": [clip.key for clip in clips]}
     if not (kept.exists() and made_by.exists() and json.loads(made_by.read_text()) == about):
         outputs = _hear_all(clips, [path for path, _ in bundles], progress)
-        np.savez(kept, **outputs)
+        np.savez(kept, allow_pickle=False, **outputs)
         made_by.write_text(json.dumps(about))
     with np.load(kept) as arrays:
         return Predictions(clips=clips, outputs={head: arrays[head] for head in LABELS})

@@ -40,7 +40,7 @@ def default_bundle(
     gates: Mapping[str, Mapping[str, float]],
     card: str,
 ) -> BundleHeader:
-    """The refit on all folds with what the folds' out-of-fold predictions chose. Raises TaggerError before the refit."""
+    """The refit with what the folds' out-of-fold predictions chose. Raises TaggerError before it is trained."""
     return _export(
         run,
         None,

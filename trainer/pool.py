@@ -99,7 +99,7 @@ def _open(folder: Path, spec: FeatureSpec, crops: int, *, writable: bool) -> dic
     for name, (shape, kind) in shapes(spec, crops).items():
         path = folder / name
         mode = "r" if not writable else "r+" if path.exists() else "w+"
-        arrays[name] = np.memmap(path, dtype=kind, mode=mode, shape=shape)
+        arrays[name] = np.memmap(path, dtype=kind, mode=mode, shape=shape)  # type: ignore[call-overload]
     return arrays
 
 

@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
 from tagger.vocabulary import GENRES, MOODS
@@ -92,11 +93,13 @@ def _genre(predictions: Predictions) -> list[Line]:
     ]  # fmt: skip
     for name in ("gtzan", "musifeast"):
         part = np.flatnonzero([predictions.clips[row].set == name for row in single])
-        figure = with_interval(
-            lambda r, p=part: metrics.accuracy(truth[p][r], guessed[p][r]), [groups[r] for r in part]
-        )  # type: ignore[misc]
-        found.append(Line(name="genre accuracy, 17 labels", clips=f"{name}, single label", figure=figure))
+        found.append(_of_set(name, truth[part], guessed[part], [groups[row] for row in part]))
     return found
+
+
+def _of_set(name: str, truth: Rows, guessed: Rows, groups: Sequence[str]) -> Line:
+    figure = with_interval(lambda r: metrics.accuracy(truth[r], guessed[r]), groups)
+    return Line(name="genre accuracy, 17 labels", clips=f"{name}, single label", figure=figure)
 
 
 def _in_set(predictions: Predictions) -> Line:
@@ -197,11 +200,10 @@ def _drift(drifts: Sequence[Drift]) -> list[str]:
     if not drifts:
         return []
     moods, genres = sum(d.same_mood for d in drifts), sum(d.same_genre for d in drifts)
-    shifts = {head: np.mean([d.shift(head) for d in drifts]) for head in ("mood", "genre")}
+    shifts = ", ".join(f"{np.mean([d.shift(head) for d in drifts]):.3f} ({head})" for head in ("mood", "genre"))
     return [
         f"Whole tracks as they are and through Opus (mono, 16 kHz, 24 kbit/s): the same mood for {moods} of "
-        f"{len(drifts)}, the same genre for {genres}; mean absolute drift of a probability {shifts['mood']:.3f} (mood), "
-        f"{shifts['genre']:.3f} (genre)."
+        f"{len(drifts)}, the same genre for {genres}; mean absolute drift of a probability {shifts}."
     ]
 
 
@@ -236,7 +238,7 @@ def _reliability_picture(path: Path, hit: NDArray[np.bool_], sure: np.ndarray) -
     _save(figure, path)
 
 
-def _save(figure: "plt.Figure", path: Path) -> None:
+def _save(figure: Picture, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)

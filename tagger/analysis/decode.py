@@ -109,7 +109,7 @@ class _opened:  # noqa: N801 - used as a function
 
     def __init__(self, file: BufferedReader, rate_hz: int) -> None:
         file.seek(0)
-        self.container = av.open(file, mode="r", buffer_size=1 << 16)
+        self.container = av.open(file, mode="r", buffer_size=1 << 16, metadata_errors="replace")
         self.rate_hz = rate_hz
 
     def __enter__(self) -> _Recording | None:

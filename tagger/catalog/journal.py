@@ -72,9 +72,10 @@ def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
         if row.state is JournalState.RENAMED:
             for name, values in row.prepared.written.items():
                 found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
-    written = {field: values for field in (Field.GENRE, Field.MOOD) if (values := found.get(field))}
-    labels = [found.get(name) for name in ("TAGGER_GENRE", "TAGGER_MOOD")]
-    custom = tuple(label for texts in labels for label in texts or ())
+    standard = {field: found.get(field) or () for field in (Field.GENRE, Field.MOOD)}
+    written = {field: values for field, values in standard.items() if values}
+    labels = (found.get("TAGGER_GENRE") or (), found.get("TAGGER_MOOD") or ())
+    custom = (*labels[0], *labels[1])
     return written | ({Field.CUSTOM: custom} if custom else {})
 
 

@@ -74,7 +74,7 @@ def put_bundle(
         "version": version,
         "labels": {k: list(v) for k, v in labels.items()},
         "card": card,
-    }  # type: ignore[call-overload]
+    }
     connection.execute(upsert(bundles).values(values).on_conflict_do_nothing())
 
 

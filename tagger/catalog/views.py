@@ -269,7 +269,7 @@ def _decision(row: Row[Any]) -> Decision:
     return Decision(outcome=Outcome(row.outcome), reason=row.reason, notes=row.notes)
 
 
-def _due(row: Row[Any]) -> Due:
+def _due(row: Any) -> Due:
     return Due(track_id=row.id, path=row.path, root=row.root, identity=row.identity)
 
 

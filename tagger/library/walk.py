@@ -1,9 +1,11 @@
 """What audio files lie under a root, in the order of their paths."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 
 from tagger.library.suffixes import AUDIO
 from tagger.records import FileStat
@@ -39,9 +41,10 @@ class Walk:
             self.unreadable.append(folder)
             return
         for entry in found:
-            if entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
-                self.strays.append(entry.path)
-            elif reason_by_name(entry.path, self.root, self.exclude) is None:
+            if entry.name.startswith(b"."):
+                if entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
+                    self.strays.append(entry.path)
+            elif not is_excluded(entry.path, self.root, tuple(self.exclude)):
                 yield from self._entry(entry)
 
     def _entry(self, entry: os.DirEntry[bytes]) -> Iterator[Found]:
@@ -58,17 +61,33 @@ def is_audio(name: bytes) -> bool:
     return os.path.splitext(name)[1].lower() in AUDIO
 
 
+def is_excluded(path: bytes, root: bytes, exclude: tuple[str, ...]) -> bool:
+    """Quick: it is asked for every file of every scan. A pattern with a slash is held against the path below the root."""
+    names, paths = _patterns(exclude)
+    if names is not None and names.match(path, path.rfind(b"/") + 1):
+        return True
+    return paths is not None and paths.match(path, len(root.rstrip(b"/")) + 1) is not None
+
+
+@lru_cache(maxsize=8)
+def _patterns(exclude: tuple[str, ...]) -> tuple[re.Pattern[bytes] | None, re.Pattern[bytes] | None]:
+    """One expression for names, one for paths; None where there is nothing to look for."""
+    paths = [pattern for pattern in exclude if "/" in pattern]
+    names = [pattern for pattern in exclude if "/" not in pattern]
+    return _any_of(names), _any_of(paths)
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[bytes] | None:
+    return re.compile(b"|".join(os.fsencode(translate(pattern)) for pattern in patterns)) if patterns else None
+
+
 def reason_by_name(path: bytes, root: bytes, exclude: Sequence[str]) -> str | None:
     """Why a file or folder is passed over for its name, None where it is not."""
-    name = os.path.basename(path)
-    if name.startswith(b"."):
+    if os.path.basename(path).startswith(b"."):
         return "its name begins with a dot"
-    if exclude:
-        text, below = os.fsdecode(name), os.fsdecode(os.path.relpath(path, root))
-        for pattern in exclude:
-            if fnmatchcase(text, pattern) or fnmatchcase(below, pattern):
-                return f"excluded by {pattern}"
-    return None
+    if not is_excluded(path, root, tuple(exclude)):
+        return None
+    return "excluded by " + next(pattern for pattern in exclude if is_excluded(path, root, (pattern,)))
 
 
 def passed_over(path: bytes, roots: Sequence[bytes], exclude: Sequence[str]) -> str | None:

@@ -91,9 +91,12 @@ def test_without_the_kernel_copy_the_bytes_are_read_and_written(
 def test_a_source_that_shrank_is_an_error(tmp_path: Path) -> None:
     source = tmp_path / "old"
     source.write_bytes(b"short")
-    with source.open("rb") as source_file, (tmp_path / "new").open("wb") as target:
-        with pytest.raises(OSError, match="ended"):
-            splice.write_plan((Copy(0, 100),), source_file.fileno(), target.fileno())
+    with (
+        source.open("rb") as source_file,
+        (tmp_path / "new").open("wb") as target,
+        pytest.raises(OSError, match="ended"),
+    ):
+        splice.write_plan((Copy(0, 100),), source_file.fileno(), target.fileno())
 
 
 def _apply(plan: Plan, source: bytes) -> bytes:

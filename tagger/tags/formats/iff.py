@@ -55,7 +55,8 @@ class Iff:
         return head[:4] in (self.form, b"RF64") and head[8:12] in self.kinds
 
     def read(self, file: BinaryIO) -> Content:
-        tags, foreign, refusal = TagValues(), (), None
+        tags, refusal = TagValues(), None
+        foreign: tuple[bytes, ...] = ()
         codec, length_seconds, channels = "pcm", None, None
         try:
             chunks = self._chunks(file)
@@ -97,7 +98,7 @@ class Iff:
         return tidy((*head, *segments, behind))
 
     def identity(self, file: BinaryIO) -> str:
-        """Over the bodies of the format and sample chunks; over the whole file where the chunks do not hold together."""
+        """Over the bodies of the format and sample chunks; over the whole file where its chunks are damaged."""
         try:
             chunks = self._chunks(file)
         except FormatError:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from mutagen.mp4 import MP4 as MutagenMP4
+import mutagen.mp4
 
 from tagger.records import TagValues
 from tagger.tags.formats import mp4_atoms
@@ -48,7 +48,8 @@ class Mp4:
         return head[4:8] == b"ftyp"
 
     def read(self, file: BinaryIO) -> Content:
-        tags, foreign, refusal = TagValues(), (), None
+        tags, refusal = TagValues(), None
+        foreign: tuple[bytes, ...] = ()
         codec, length_seconds, channels = "aac", None, None
         try:
             layout = _layout(file)
@@ -154,7 +155,9 @@ def _render(name: str, values: Sequence[str]) -> bytes:
 def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
     """The list in its place; free space behind it, or behind moov, gives way, so that the audio need not move."""
     ilst, meta, udta, moov = layout.ilst, layout.meta, layout.udta, layout.moov
-    assert ilst and meta and udta
+    assert ilst is not None
+    assert meta is not None
+    assert udta is not None
     growth = 8 + size(content) - ilst.length
     patches: list[Patch] = [(ilst.offset, ilst.length, _atom_plan(b"ilst", content))]
     inner = _free_behind(list(atoms(file, meta.body + _META_SKIP, meta.end)), ilst)
@@ -256,14 +259,14 @@ def _values(file: BinaryIO) -> TagValues:
     """As mutagen reads them; a numeric genre comes as its name."""
     file.seek(0)
     try:
-        tags = MutagenMP4(file).tags or {}
+        tags: Mapping[str, Sequence[object]] = mutagen.mp4.MP4(file).tags or {}
     except Exception as error:  # mutagen leaks errors of every kind
         raise FormatError(Reason.DAMAGED, str(error)) from error
     own: dict[str, tuple[str, ...]] = {}
     for key, entries in tags.items():
         name = key.rpartition(":")[2].upper()
         if key.lower().startswith("----:com.apple.itunes:") and (name == "MOOD" or name.startswith("TAGGER_")):
-            own[name] = tuple(bytes(entry).decode("utf-8", "replace") for entry in entries)
+            own[name] = tuple(entry.decode("utf-8", "replace") for entry in entries if isinstance(entry, bytes))
     mood = own.pop("MOOD", ())
     return TagValues(
         artist=_first(tags, "\xa9ART"),

@@ -153,14 +153,14 @@ def _ranges(offsets: tuple[int, ...], sizes: tuple[int, ...], runs: bytes) -> It
 
 
 def _sample_sizes(body: bytes) -> tuple[int, ...]:
-    fixed, count = struct.unpack_from(">II", body, 4)
+    fixed, count = int.from_bytes(body[4:8], "big"), int.from_bytes(body[8:12], "big")
     if fixed:
         if count > 1 << 28:
             raise FormatError(Reason.MP4_OFFSETS, "too many samples")
         return (fixed,) * count
     if len(body) < 12 + 4 * count:
         raise FormatError(Reason.MP4_OFFSETS, "the table of sizes is cut short")
-    return struct.unpack_from(f">{count}I", body, 12)
+    return tuple(struct.unpack_from(f">{count}I", body, 12))
 
 
 def _offset_table(file: BinaryIO, atom: Atom) -> OffsetTable:

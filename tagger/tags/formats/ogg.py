@@ -42,7 +42,8 @@ class Ogg:
         return head.startswith(b"OggS") and head[28 : 28 + len(self.mark)] == self.mark
 
     def read(self, file: BinaryIO) -> Content:
-        tags, foreign, refusal = TagValues(), (), None
+        tags, refusal = TagValues(), None
+        foreign: tuple[bytes, ...] = ()
         length_seconds, channels = None, None
         try:
             stream = self._stream(file)

@@ -1,0 +1,249 @@
+"""What every container must do, over files as encoders and taggers leave them."""
+
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import av
+import mutagen.flac
+import mutagen.id3
+import mutagen.mp4
+import mutagen.oggopus
+import mutagen.oggvorbis
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tagger.tags import opinion
+from tagger.tags.formats.base import Format, FormatError, Style
+from tagger.tags.formats.detect import FORMATS, detect
+from tagger.tags.splice import blocks, inverse
+from tests.audio import write_audio
+
+CHANGES = {
+    "genre": ("Jazz",),
+    "mood": ("Happy",),
+    "TAGGER_GENRE": ("jazz",),
+    "TAGGER_MOOD": ("happy",),
+    "TAGGER_VALENCE": ("0.71",),
+}
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "alac", "wav", "aiff")
+
+
+def _id3_v24(path: Path) -> None:
+    tag = mutagen.id3.ID3()
+    tag.add(mutagen.id3.TIT2(encoding=3, text="Tïtle"))
+    tag.add(mutagen.id3.TCON(encoding=3, text="Ambient"))
+    tag.add(mutagen.id3.APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(range(256)) * 40))
+    tag.add(mutagen.id3.PRIV(owner="x", data=b"\0\1\2"))
+    tag.save(path, v1=2)
+
+
+def _id3_v23(path: Path) -> None:
+    tag = mutagen.id3.ID3()
+    tag.add(mutagen.id3.TIT2(encoding=1, text="Title"))
+    tag.add(mutagen.id3.TYER(encoding=0, text="1999"))
+    tag.save(path, v2_version=3, v1=0)
+
+
+def _comment(kind: type) -> Callable[[Path], None]:
+    def tagged(path: Path) -> None:
+        file = kind(path)
+        file["TITLE"] = ["one", "two"]
+        file["Genre"] = ["Ambient", "Noise"]
+        file.save()
+
+    return tagged
+
+
+def _large_comment(path: Path) -> None:
+    """More than a page of it: a cover, as Ogg files carry it."""
+    file = mutagen.oggvorbis.OggVorbis(path)
+    file["METADATA_BLOCK_PICTURE"] = ["A" * 64_900]
+    file.save()
+
+
+def _latin1(path: Path) -> None:
+    """An entry that is no UTF-8, as old encoders wrote them."""
+    file = mutagen.flac.FLAC(path)
+    file["TITLE"] = "XXXX"
+    file.save()
+    path.write_bytes(path.read_bytes().replace(b"TITLE=XXXX", b"TITLE=B\xf6rk"))
+
+
+def _mp4(path: Path) -> None:
+    file = mutagen.mp4.MP4(path)
+    file["\xa9nam"] = "Title"
+    file["covr"] = [mutagen.mp4.MP4Cover(bytes(5_000), imageformat=mutagen.mp4.MP4Cover.FORMAT_PNG)]
+    file["----:com.example:THING"] = b"foreign"
+    file.save()
+
+
+def _info_genre(path: Path) -> None:
+    """A WAV as other programs leave it, its genre in LIST INFO."""
+    content = path.read_bytes()
+    info = b"INFO" + b"IGNR" + (4).to_bytes(4, "little") + b"Pop\0" + b"INAM" + (2).to_bytes(4, "little") + b"x\0"
+    content += b"LIST" + len(info).to_bytes(4, "little") + info
+    path.write_bytes(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
+
+
+DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "mp3 v2.4 and v1": ("mp3", _id3_v24),
+    "mp3 v2.3": ("mp3", _id3_v23),
+    "flac with values": ("flac", _comment(mutagen.flac.FLAC)),
+    "flac Latin-1": ("flac", _latin1),
+    "ogg with values": ("ogg-vorbis", _comment(mutagen.oggvorbis.OggVorbis)),
+    "ogg with a cover": ("ogg-vorbis", _large_comment),
+    "opus with values": ("ogg-opus", _comment(mutagen.oggopus.OggOpus)),
+    "m4a with values": ("m4a", _mp4),
+    "wav with INFO": ("wav", _info_genre),
+    **{kind: (kind, lambda path: None) for kind in KINDS},
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """One second in every container, as its encoder leaves it."""
+    folder = tmp_path_factory.mktemp("plain")
+    return {kind: write_audio(folder, kind, 1.0, name=kind).read_bytes() for kind in KINDS}
+
+
+SUFFIX = {"ogg-vorbis": "ogg", "ogg-opus": "opus", "alac": "m4a"}
+
+
+@pytest.fixture(params=DRESSED)
+def path(request: pytest.FixtureRequest, plain: dict[str, bytes], tmp_path: Path) -> Path:
+    kind, dress = DRESSED[request.param]
+    made = tmp_path / f"track.{SUFFIX.get(kind, kind)}"
+    made.write_bytes(plain[kind])
+    dress(made)
+    return made
+
+
+def opened(path: Path) -> tuple[Format, io.BytesIO]:
+    file = io.BytesIO(path.read_bytes())
+    return detect(file, path.suffix.encode()), file
+
+
+def spliced(path: Path, changes: dict[str, tuple[str, ...]]) -> tuple[bytes, bytes]:
+    """The new file, and the old one as the inverse plan rebuilds it."""
+    container, file = opened(path)
+    plan = container.splice(file, changes, Style())
+    old = file.getvalue()
+    with path.open("rb") as source:
+        new = b"".join(blocks(plan, source.fileno()))
+    record = inverse(plan, len(old), lambda offset, length: old[offset : offset + length])
+    result = path.with_name("new" + path.suffix)
+    result.write_bytes(new)
+    with result.open("rb") as source:
+        return new, b"".join(blocks(record, source.fileno()))
+
+
+def test_a_splice_sets_the_fields_and_nothing_else(path: Path) -> None:
+    container, file = opened(path)
+    before = container.read(file)
+    identity = container.identity(file)
+    old = path.read_bytes()
+    new, rebuilt = spliced(path, CHANGES)
+    after = container.read(io.BytesIO(new))
+    assert after.refusal is None
+    assert (after.tags.genre, after.tags.mood) == (("Jazz",), ("Happy",))
+    assert after.tags.own == {name: values for name, values in CHANGES.items() if name.startswith("TAGGER_")}
+    assert after.foreign == before.foreign
+    assert (after.tags.artist, after.tags.title, after.tags.year) == (
+        before.tags.artist,
+        before.tags.title,
+        before.tags.year,
+    )
+    assert container.identity(io.BytesIO(new)) == identity
+    assert rebuilt == old
+
+
+def test_mutagen_and_pyav_agree(path: Path) -> None:
+    new, _ = spliced(path, CHANGES)
+    container, _ = opened(path)
+    seen = opinion.values(io.BytesIO(new), container.name)
+    assert {name: seen.get(name) for name in CHANGES} == CHANGES
+    assert np.array_equal(samples(path.read_bytes()), samples(new))
+
+
+def test_taglib_agrees(path: Path, need_module: Callable[[str], ModuleType]) -> None:
+    taglib = need_module("taglib")
+    spliced(path, CHANGES)
+    with taglib.File(str(path.with_name("new" + path.suffix))) as file:
+        assert file.tags["GENRE"] == ["Jazz"]
+        assert file.tags["MOOD"] == ["Happy"]
+        assert file.tags["TAGGER_VALENCE"] == ["0.71"]
+
+
+def test_a_second_splice_changes_no_foreign_byte_and_little_size(path: Path) -> None:
+    new, _ = spliced(path, CHANGES)
+    path.write_bytes(new)
+    again, rebuilt = spliced(path, CHANGES | {"genre": ("Blues",), "TAGGER_GENRE": ("blues",)})
+    assert rebuilt == new
+    assert abs(len(again) - len(new)) < 64
+    assert opened(path)[0].read(io.BytesIO(again)).tags.genre == ("Blues",)
+
+
+def test_fields_can_be_taken_out_again(path: Path) -> None:
+    new, _ = spliced(path, CHANGES)
+    path.write_bytes(new)
+    container, file = opened(path)
+    foreign = container.read(file).foreign
+    without, _ = spliced(path, dict.fromkeys(CHANGES, ()))
+    left = container.read(io.BytesIO(without))
+    assert (left.tags.genre, left.tags.mood, left.tags.own) == ((), (), {})
+    assert left.foreign == foreign
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["C"]), min_size=1, max_size=30).filter(lambda t: t.strip() == t and not t[0].isdigit() and t[0] != "("), min_size=1, max_size=3, unique=True))  # fmt: skip
+def test_any_text_comes_back(values: list[str], plain: dict[str, bytes], tmp_path: Path) -> None:
+    for kind in ("mp3", "flac", "ogg-opus", "m4a"):
+        path = tmp_path / f"any.{SUFFIX.get(kind, kind)}"
+        path.write_bytes(plain[kind])
+        new, _ = spliced(path, {"mood": tuple(values), "TAGGER_MOOD": tuple(values)})
+        tags = opened(path)[0].read(io.BytesIO(new)).tags
+        assert tags.mood == tuple(values)
+        assert tags.own["TAGGER_MOOD"] == tuple(values)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_are_refused_and_never_crash(kind: str, plain: dict[str, bytes], tmp_path: Path) -> None:
+    """Seeded mutations: whatever comes of one, it is a value or a FormatError, and nothing foreign is lost."""
+    generator = random.Random(kind)
+    whole = plain[kind]
+    refused = 0
+    for number in range(60):
+        content = bytearray(whole)
+        for _ in range(generator.randint(1, 6)):
+            content[generator.randrange(min(len(content), 6_000))] = generator.randrange(256)
+        if number % 3 == 0:
+            content = content[: generator.randrange(1, len(content))]
+        path = tmp_path / f"m.{SUFFIX.get(kind, kind)}"
+        path.write_bytes(content)
+        try:
+            container, file = opened(path)
+            before = container.read(file)
+            container.identity(file)
+            new, rebuilt = spliced(path, CHANGES)
+        except FormatError:
+            refused += 1
+            continue
+        assert rebuilt == bytes(content)
+        assert container.read(io.BytesIO(new)).foreign == before.foreign or before.refusal
+    assert refused < 60
+
+
+def test_every_format_is_in_the_suite() -> None:
+    assert {container.name for container in FORMATS} == {
+        "mp3", "flac", "ogg-vorbis", "ogg-opus", "mp4", "wav", "aiff",
+    }  # fmt: skip
+
+
+def samples(content: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(content), metadata_errors="replace") as container:
+        return np.concatenate([frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)])

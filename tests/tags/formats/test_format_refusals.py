@@ -1,0 +1,169 @@
+"""What is not written, each with its reason; the odd files of other projects among them."""
+
+import io
+from pathlib import Path
+
+import mutagen.id3
+import pytest
+
+from tagger.tags.formats.base import FormatError, Style
+from tagger.tags.formats.detect import detect
+from tagger.tags.formats.ogg_pages import pages, renumbered
+from tagger.tags.refusals import Reason
+from tests.audio import write_audio
+
+
+def reason(path: Path) -> str | None:
+    """Why a file is refused, None where it is not."""
+    file = io.BytesIO(path.read_bytes())
+    try:
+        container = detect(file, path.suffix.encode())
+        container.splice(file, {"genre": ("Jazz",)}, Style())
+    except FormatError as error:
+        return error.reason
+    return None
+
+
+def test_wrong_suffix(tmp_path: Path) -> None:
+    made = write_audio(tmp_path, "flac", 0.5)
+    assert reason(made.rename(tmp_path / "song.mp3")) == Reason.WRONG_SUFFIX
+
+
+def test_text_is_no_audio(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_text("no music at all\n" * 100)
+    assert reason(path) == Reason.NOT_AUDIO
+
+
+@pytest.mark.parametrize(("version", "flags", "expected"), [(2, 0, Reason.ID3_VERSION), (4, 0x80, Reason.ID3_FLAGS), (3, 0x40, Reason.ID3_FLAGS), (4, 0x10, Reason.ID3_FLAGS)])  # fmt: skip
+def test_id3_that_is_not_spliced(tmp_path: Path, version: int, flags: int, expected: Reason) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    footer = b"3DI" + bytes((version, 0, flags)) + b"\0\0\0\x20" if flags == 0x10 else b""
+    tag = b"ID3" + bytes((version, 0, flags)) + b"\0\0\0\x20" + bytes(32) + footer
+    path.write_bytes(tag + path.read_bytes())
+    assert reason(path) == expected
+
+
+def test_two_id3_tags(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    tag = b"ID3\x04\0\0\0\0\0\x20" + bytes(32)
+    path.write_bytes(tag + tag + path.read_bytes())
+    assert reason(path) == Reason.ID3_TWICE
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_streamed_wav(tmp_path: Path, size: int) -> None:
+    path = write_audio(tmp_path, "wav", 0.5)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + size.to_bytes(4, "little") + content[8:])
+    assert reason(path) == Reason.RIFF_STREAMED
+
+
+def test_rf64(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "wav", 0.5)
+    path.write_bytes(b"RF64" + path.read_bytes()[4:])
+    assert reason(path) == Reason.RIFF_64
+
+
+def test_two_id3_chunks(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "wav", 0.5)
+    tag = b"ID3\x04\0\0\0\0\0\x20" + bytes(32)
+    chunk = b"id3 " + len(tag).to_bytes(4, "little") + tag
+    content = path.read_bytes() + chunk + chunk
+    path.write_bytes(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
+    assert reason(path) == Reason.RIFF_TWO_TAGS
+
+
+def test_chained_ogg(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-opus", 0.5)
+    path.write_bytes(path.read_bytes() * 2)
+    assert reason(path) == Reason.OGG_CHAINED
+
+
+def test_bytes_behind_an_ogg(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-opus", 0.5)
+    path.write_bytes(path.read_bytes() + b"junk")
+    assert reason(path) == Reason.OGG_TRAILING
+
+
+def test_a_missing_ogg_page(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 3.0)
+    content = path.read_bytes()
+    third = list(pages(io.BytesIO(content)))[2]
+    path.write_bytes(content[: third.offset] + content[third.end :])
+    assert reason(path) == Reason.OGG_GAP
+
+
+def test_a_damaged_ogg_header(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    assert reason(path) == Reason.OGG_CRC
+
+
+def test_renumbering_a_page_gives_the_checksum_of_the_whole(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    file = io.BytesIO(path.read_bytes())
+    from tagger.tags.formats.ogg_pages import crc
+
+    for page in pages(file):
+        head = renumbered(page, page.number + 70_000)[0].data  # type: ignore[union-attr]
+        file.seek(page.body_offset)
+        body = file.read(page.body_length)
+        assert crc(head[:22] + bytes(4) + head[26:] + body).to_bytes(4, "little") == head[22:26]
+
+
+def test_fragmented_mp4(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "m4a", 0.5)
+    path.write_bytes(path.read_bytes() + (8).to_bytes(4, "big") + b"moof")
+    assert reason(path) == Reason.MP4_FRAGMENTED
+
+
+def test_mp4_with_offsets_outside_its_audio(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "m4a", 0.5)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"stco") + 12
+    content[at : at + 4] = (5).to_bytes(4, "big")
+    path.write_bytes(content)
+    assert reason(path) == Reason.MP4_OFFSETS
+
+
+def test_id3v1_stays_to_the_byte(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    tail = b"TAG" + b"Old title".ljust(30) + bytes(94) + b"\x11"
+    path.write_bytes(path.read_bytes() + tail)
+    file = io.BytesIO(path.read_bytes())
+    plan = detect(file, b".mp3").splice(file, {"mood": ("Sad",)}, Style())
+    with path.open("rb") as source:
+        from tagger.tags.splice import blocks
+
+        new = b"".join(blocks(plan, source.fileno()))
+    assert new.endswith(tail)
+    assert mutagen.id3.ID3(fileobj=io.BytesIO(new), load_v1=False).getall("TMOO")[0].text == ["Sad"]
+
+
+def test_odd_files_are_read_or_refused_and_always_undoable(shared_data: Path, tmp_path: Path) -> None:
+    from tagger.tags.splice import blocks, inverse
+
+    spliced = refused = 0
+    for path in sorted((shared_data / "data" / "odd-files").rglob("*.*")):
+        content = path.read_bytes()
+        file = io.BytesIO(content)
+        try:
+            container = detect(file, path.suffix.encode())
+            before = container.read(file)
+            plan = container.splice(file, {"genre": ("Jazz",), "TAGGER_MOOD": ("calm",)}, Style())
+        except FormatError:
+            refused += 1
+            continue
+        with path.open("rb") as source:
+            new = tmp_path / "new"
+            new.write_bytes(b"".join(blocks(plan, source.fileno())))
+        record = inverse(plan, len(content), lambda offset, length, c=content: c[offset : offset + length])
+        with new.open("rb") as source:
+            assert b"".join(blocks(record, source.fileno())) == content, path
+            assert container.read(source).foreign == before.foreign, path
+        spliced += 1
+    assert spliced > 20
+    assert refused > 5
