@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class TaggerError(Exception):
@@ -15,9 +16,8 @@ class TaggerError(Exception):
 # --- what is on the disk -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileStat:
-    """What tells one state of a file from another."""
+class FileStat(NamedTuple):
+    """What tells one state of a file from another. A tuple: every scan compares one for each file of the library."""
 
     device: int
     inode: int
@@ -32,15 +32,15 @@ class FileStat:
     @classmethod
     def of(cls, result: os.stat_result) -> "FileStat":
         return cls(
-            device=result.st_dev,
-            inode=result.st_ino,
-            size_bytes=result.st_size,
-            mtime_ns=result.st_mtime_ns,
-            ctime_ns=result.st_ctime_ns,
-            nlink=result.st_nlink,
-            uid=result.st_uid,
-            gid=result.st_gid,
-            mode=result.st_mode,
+            result.st_dev,
+            result.st_ino,
+            result.st_size,
+            result.st_mtime_ns,
+            result.st_ctime_ns,
+            result.st_nlink,
+            result.st_uid,
+            result.st_gid,
+            result.st_mode,
         )
 
 

@@ -19,7 +19,7 @@ from tagger.records import Field, FileStat, History, JournalKind, JournalRow, Jo
 def add(connection: Connection, prepared: Prepared, kind: JournalKind, at: str) -> int:
     """A row in state "prepared", and its id; `at` is ISO 8601 in UTC."""
     values = asdict(prepared) | {"kind": kind, "state": JournalState.PREPARED, "at": at}
-    values["stat_before"] = asdict(prepared.stat_before)
+    values["stat_before"] = prepared.stat_before._asdict()
     row = {column.name: values[column.name] for column in writes.columns if column.name != "id"}
     return int(connection.execute(insert(writes).values(row)).inserted_primary_key[0])  # type: ignore[index]
 

@@ -56,7 +56,7 @@ def put_unreadable(
     """A track that could not even be inspected: a row with its failure, so that it is seen and tried again."""
     track_id = connection.execute(select(tracks.c.id).where(tracks.c.path == path)).scalar_one_or_none()
     unknown = {"identity": "", "container": "", "tags_digest": "", "missing_since": None}
-    values = asdict(stat) | unknown | {"path": path, "root": root, "seen_at": now}
+    values = stat._asdict() | unknown | {"path": path, "root": root, "seen_at": now}
     if track_id is None:
         track_id = int(connection.execute(insert(tracks).values(values)).inserted_primary_key[0])  # type: ignore[index]
     else:
@@ -195,7 +195,7 @@ def _stale(track: Row[Any], inspection: Inspection) -> ColumnElement[bool]:
 
 def _track_values(inspection: Inspection, root: bytes, now: float) -> dict[str, object]:
     tags = inspection.tags
-    return asdict(inspection.stat) | {
+    return inspection.stat._asdict() | {
         "path": inspection.path,
         "root": root,
         "identity": inspection.identity,

@@ -1,8 +1,8 @@
 """Every question to the catalog; one function a question, values out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
@@ -12,9 +12,8 @@ from tagger.catalog.schema import roots as roots_table
 from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownFile:
-    """What a scan compares a file on the disk with."""
+class KnownFile(NamedTuple):
+    """What a scan compares a file on the disk with. A tuple: one is made for each file of the library."""
 
     track_id: int
     path: bytes
@@ -102,19 +101,19 @@ def device_of(connection: Connection, root: bytes) -> int | None:
 
 def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
     """The tracks of a root, path ascending."""
-    query = select(tracks).where(tracks.c.root == root).order_by(tracks.c.path)
-    for row in connection.execute(query):
-        yield _known(row)
+    query = _known_query().where(tracks.c.root == root).order_by(tracks.c.path)
+    for page in connection.execute(query).partitions(1000):
+        yield from map(_known, page)
 
 
 def known_file(connection: Connection, path: bytes) -> KnownFile | None:
-    row = connection.execute(select(tracks).where(tracks.c.path == path)).one_or_none()
+    row = connection.execute(_known_query().where(tracks.c.path == path)).one_or_none()
     return None if row is None else _known(row)
 
 
 def tracks_of(connection: Connection, identity: str) -> list[KnownFile]:
     """The present tracks of a recording, path ascending."""
-    query = select(tracks).where(tracks.c.identity == identity, tracks.c.missing_since.is_(None))
+    query = _known_query().where(tracks.c.identity == identity, tracks.c.missing_since.is_(None))
     return [_known(row) for row in connection.execute(query.order_by(tracks.c.path))]
 
 
@@ -253,16 +252,14 @@ def _by_reason(connection: Connection, query: Select[Any]) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _known(row: Row[Any]) -> KnownFile:
-    stat = FileStat(**{name: getattr(row, name) for name in FileStat.__slots__})
-    return KnownFile(
-        track_id=row.id,
-        path=row.path,
-        root=row.root,
-        stat=stat,
-        identity=row.identity,
-        missing=row.missing_since is not None,
-    )
+def _known_query() -> Select[Any]:
+    names = ("id", "path", "root", "identity", "missing_since", *FileStat._fields)
+    return select(*(tracks.c[name] for name in names))
+
+
+def _known(row: Sequence[Any]) -> KnownFile:
+    track_id, path, root, identity, missing_since = row[:5]
+    return KnownFile(track_id, path, root, FileStat._make(row[5:]), identity, missing_since is not None)
 
 
 def _decision(row: Row[Any]) -> Decision:

@@ -28,7 +28,7 @@ class Scanner:
 
     pipeline: Pipeline
     reporter: Reporter
-    exclude: Sequence[str]
+    exclude: tuple[str, ...]
     settle_s: float
     in_flight: int
     counts: ScanCounts = field(default_factory=ScanCounts)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
+from typing import NamedTuple
 
 from tagger.library.suffixes import AUDIO
 from tagger.records import FileStat
@@ -14,8 +15,9 @@ TEMP_PREFIX, TEMP_SUFFIX = b".tagger-", b".tmp"
 """Names of copies that a crash may have left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
+    """An audio file by its name. A tuple, as `FileStat`: every scan makes one for each file."""
+
     path: bytes
     stat: FileStat
 
@@ -25,7 +27,7 @@ class Walk:
     """One pass over a root; what it met beside audio files is known when the files are through."""
 
     root: bytes
-    exclude: Sequence[str]
+    exclude: tuple[str, ...]
     unreadable: list[bytes] = field(default_factory=list)  # folders; nothing is known of what lies in them
     strays: list[bytes] = field(default_factory=list)  # our own temporary files
 
@@ -44,25 +46,28 @@ class Walk:
             if entry.name.startswith(b"."):
                 if entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
                     self.strays.append(entry.path)
-            elif not is_excluded(entry.path, self.root, tuple(self.exclude)):
-                yield from self._entry(entry)
+            elif not is_excluded(entry.path, self.root, self.exclude):
+                if is_audio(entry.name) and entry.is_file(follow_symlinks=False):
+                    if stat := _stat(entry):
+                        yield Found(entry.path, stat)
+                elif entry.is_dir(follow_symlinks=False):
+                    yield from self._folder(entry.path)
 
-    def _entry(self, entry: os.DirEntry[bytes]) -> Iterator[Found]:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._folder(entry.path)
-            elif is_audio(entry.name) and entry.is_file(follow_symlinks=False):
-                yield Found(path=entry.path, stat=FileStat.of(entry.stat(follow_symlinks=False)))
-        except FileNotFoundError:  # it went while we looked
-            return
+
+def _stat(entry: os.DirEntry[bytes]) -> FileStat | None:
+    try:
+        return FileStat.of(entry.stat(follow_symlinks=False))
+    except OSError:  # it went while we looked
+        return None
 
 
 def is_audio(name: bytes) -> bool:
-    return os.path.splitext(name)[1].lower() in AUDIO
+    """By the suffix alone; a name that begins with its only dot has none, and is passed over before."""
+    return name[name.rfind(b".") :].lower() in AUDIO
 
 
 def is_excluded(path: bytes, root: bytes, exclude: tuple[str, ...]) -> bool:
-    """Quick: it is asked for every file of every scan. A pattern with a slash is held against the path below the root."""
+    """Asked for every file of every scan. A pattern with a slash is held against the path below the root."""
     names, paths = _patterns(exclude)
     if names is not None and names.match(path, path.rfind(b"/") + 1):
         return True
