@@ -133,9 +133,13 @@ class Scanner:
             with self.pipeline.writer.begin() as connection:
                 return views.due_for_decision(connection, header.id, digest, program, now, after, _PAGE)
 
-        await self._each(list(self._under(roots, listening))[:limit], self._listen, "listen to")
+        heard = list(self._under(roots, listening))[:limit]
+        await self._each(heard, self._listen, "listen to")
         if limit is None:
-            await self._each(list(self._under(roots, deciding)), self._decide, "decide on")
+            # a dry run's decisions never count as decided: what it has just shown must not come again
+            shown = {due.track_id for due in heard} if self.pipeline.dry_run else set()
+            waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
+            await self._each(waiting, self._decide, "decide on")
 
     def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
         after = 0
