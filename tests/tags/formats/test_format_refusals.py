@@ -35,7 +35,15 @@ def test_text_is_no_audio(tmp_path: Path) -> None:
     assert reason(path) == Reason.NOT_AUDIO
 
 
-@pytest.mark.parametrize(("version", "flags", "expected"), [(2, 0, Reason.ID3_VERSION), (4, 0x80, Reason.ID3_FLAGS), (3, 0x40, Reason.ID3_FLAGS), (4, 0x10, Reason.ID3_FLAGS)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("version", "flags", "expected"),
+    [
+        (2, 0, Reason.ID3_VERSION),
+        (4, 0x80, Reason.ID3_FLAGS),
+        (3, 0x40, Reason.ID3_FLAGS),
+        (4, 0x10, Reason.ID3_FLAGS),
+    ],
+)
 def test_id3_that_is_not_spliced(tmp_path: Path, version: int, flags: int, expected: Reason) -> None:
     path = write_audio(tmp_path, "mp3", 0.5)
     footer = b"3DI" + bytes((version, 0, flags)) + b"\0\0\0\x20" if flags == 0x10 else b""
