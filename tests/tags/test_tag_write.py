@@ -93,7 +93,7 @@ def mp3(tmp_path: Path) -> Path:
     return write_audio(tmp_path, "mp3", 0.5)
 
 
-# --- the way there and back -------------------------------------------------------------------------------------------
+# --- the way there and back -----------------------------------------------------------------------------------------
 
 
 def test_written_then_undone_is_the_same_file_to_the_byte(track: Path) -> None:
@@ -214,7 +214,7 @@ def test_mtime_can_be_preserved(mp3: Path) -> None:
     assert mp3.stat().st_mtime_ns == 10**18
 
 
-# --- what is not written ----------------------------------------------------------------------------------------------
+# --- what is not written --------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_changed_meanwhile_is_left(mp3: Path) -> None:
@@ -293,7 +293,7 @@ def test_an_empty_file_and_an_unknown_container(tmp_path: Path) -> None:
     assert webm.refusal.reason == Reason.CONTAINER
 
 
-# --- killed -----------------------------------------------------------------------------------------------------------
+# --- killed ---------------------------------------------------------------------------------------------------------
 
 STEPS = ("open", "copy_file_range", "fchmod", "fsync", "replace", "unlink")
 CHILD = """
@@ -347,7 +347,7 @@ def test_a_file_that_somebody_else_changed_is_settled_as_foreign(mp3: Path) -> N
     assert mp3.read_bytes() == b"other"
 
 
-# --- policies ---------------------------------------------------------------------------------------------------------
+# --- policies -------------------------------------------------------------------------------------------------------
 
 
 def proposal(path: Path, policy: Policy = POLICY, history: History | None = None, sure: float = 0.8):  # type: ignore[no-untyped-def]
