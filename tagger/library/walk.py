@@ -42,16 +42,20 @@ class Walk:
         except OSError:
             self.unreadable.append(folder)
             return
+        names, paths = _patterns(self.exclude)
+        start = len(self.root.rstrip(b"/")) + 1
         for entry in found:
-            if entry.name.startswith(b"."):
-                if entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX):
+            name = entry.name
+            if name.startswith(b"."):
+                if name.startswith(TEMP_PREFIX) and name.endswith(TEMP_SUFFIX):
                     self.strays.append(entry.path)
-            elif not is_excluded(entry.path, self.root, self.exclude):
-                if is_audio(entry.name) and entry.is_file(follow_symlinks=False):
-                    if stat := _stat(entry):
-                        yield Found(entry.path, stat)
-                elif entry.is_dir(follow_symlinks=False):
-                    yield from self._folder(entry.path)
+            elif (names and names.match(name)) or (paths and paths.match(entry.path, start)):
+                continue
+            elif is_audio(name) and entry.is_file(follow_symlinks=False):
+                if stat := _stat(entry):
+                    yield Found(entry.path, stat)
+            elif entry.is_dir(follow_symlinks=False):
+                yield from self._folder(entry.path)
 
 
 def _stat(entry: os.DirEntry[bytes]) -> FileStat | None:
@@ -67,7 +71,7 @@ def is_audio(name: bytes) -> bool:
 
 
 def is_excluded(path: bytes, root: bytes, exclude: tuple[str, ...]) -> bool:
-    """Asked for every file of every scan. A pattern with a slash is held against the path below the root."""
+    """A pattern with a slash is held against the path below the root, any other against the name."""
     names, paths = _patterns(exclude)
     if names is not None and names.match(path, path.rfind(b"/") + 1):
         return True
