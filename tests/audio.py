@@ -62,6 +62,8 @@ def encode(path: Path, kind: Kind, sound: NDArray[np.float32]) -> None:
     """Writes (samples, channels) through the encoder of `kind`."""
     layout = "stereo" if sound.shape[1] == 2 else "mono"
     options = {"id3v2_version": "0", "write_xing": "1"} if kind.suffix == "mp3" else {}
+    if kind.suffix == "wav":  # without the INFO chunk that names the encoder: FFmpeg shows no ID3 tag beside one
+        options = {"fflags": "+bitexact"}
     with av.open(str(path), "w", format=kind.format, options=options) as container:
         stream = container.add_stream(kind.codec, rate=kind.rate_hz, layout=layout)
         if kind.codec == "vorbis":  # FFmpeg's own encoder, which it calls experimental

@@ -1,0 +1,317 @@
+"""The whole way of files, with real processes: scan, query, undo, kill, serve."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.audio import write_audio
+
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "wav", "aiff")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sure of itself, so that the gates are passed."""
+    path = tmp_path_factory.mktemp("bundle") / "b.safetensors"
+    bundles.untrained(path, temperature=0.005)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    for number, kind in enumerate(KINDS):
+        write_audio(folder, kind, 3.0, name=kind, seed=number)
+    return folder
+
+
+class Place:
+    """A music folder with settings, catalog and HOME of its own."""
+
+    def __init__(self, folder: Path, made: Path, bundle: Path) -> None:
+        self.music = folder / "music"
+        shutil.copytree(made, self.music)
+        self.catalog = folder / "state" / "catalog.sqlite"
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            f'[library]\nsettle_s = 0.4\n[model]\nbundle = "{bundle}"\n[workers]\nfile_workers = 2\nidle_s = 2\n'
+        )
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("TAGGER_", "XDG_"))},
+            "HOME": str(folder),
+            "TAGGER_CATALOG": str(self.catalog),
+            "TAGGER_CONFIG": str(self.config),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "tagger.cli", *words],
+            env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, *words: str, code: int = 0) -> str:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == code, (process.returncode, out, err)
+        return out if code != 2 else err
+
+    def scan(self, *words: str, code: int = 0) -> dict[str, int]:
+        return json.loads(self.run("scan", str(self.music), "--json", *words, code=code).splitlines()[-1])
+
+    def query(self, *words: str) -> dict[str, dict[str, object]]:
+        rows = json.loads(self.run("query", "--format", "json", *words))
+        return {os.path.basename(row["path"]): row for row in rows}
+
+    def explain(self, name: str) -> dict[str, object]:
+        return json.loads(self.run("explain", str(self.music / name), "--json"))
+
+    def contents(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.music.rglob("*") if path.is_file()}
+
+    def journal(self, sql: str) -> list[tuple[object, ...]]:
+        with sqlite3.connect(self.catalog.with_name("journal.sqlite")) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def place(tmp_path: Path, made: Path, bundle: Path) -> Place:
+    return Place(tmp_path, made, bundle)
+
+
+def until(true: Callable[[], object], seconds: float = 40.0) -> None:
+    """Waits for what another process will have done; fails when it has not."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+# --- scan -------------------------------------------------------------------------------------------------------------
+
+
+def test_scan_writes_undo_restores_and_undone_stays_undone(place: Place, need: Callable[[str], str]) -> None:
+    before = place.contents()
+    (place.music / "text.mp3").write_text("no music\n" * 100)
+    (place.music / "empty.flac").write_bytes(b"")
+    dry = place.scan("--dry-run", code=3)
+    assert {name: content for name, content in place.contents().items() if name in before} == before
+    counts = place.scan()
+    assert (dry["written"], dry["analyzed"], dry["failed"]) == (7, 7, 2)
+    assert (counts["seen"], counts["analyzed"], counts["written"], counts["failed"]) == (9, 0, 7, 0)
+    rows = place.query()
+    assert len(rows) == 9
+    for name in before:
+        told = place.explain(name)
+        assert told["decision"]["outcome"] == "written"  # type: ignore[index]
+        assert told["journal"][0]["written"]["TAGGER_GENRE"] == [rows[name]["genre_predicted"]]  # type: ignore[index]
+    assert [failure["reason"] for failure in place.explain("empty.flac")["failures"]] == ["empty file"]  # type: ignore[attr-defined, index]
+    again = place.scan()
+    assert (again["analyzed"], again["written"], again["unchanged"]) == (0, 0, 9)
+    undone = json.loads(place.run("undo", "--all", "--yes", "--json"))
+    assert (undone["undone"], undone["failed"]) == (7, 0)
+    assert {name: content for name, content in place.contents().items() if name in before} == before
+    still = place.scan()
+    assert still["written"] == still["analyzed"] == 0
+    assert {name: content for name, content in place.contents().items() if name in before} == before
+    place.run("write", "--again", str(place.music / "flac.flac"))
+    assert place.contents()["flac.flac"] != before["flac.flac"]
+    assert place.contents()["mp3.mp3"] == before["mp3.mp3"]
+
+
+def test_other_readers_see_what_query_says(place: Place, need: Callable[[str], str]) -> None:
+    ffprobe = need("ffprobe")
+    place.scan()
+    for name, row in place.query().items():
+        command = [
+            ffprobe,
+            "-v",
+            "error",
+            "-show_entries",
+            "format_tags:stream_tags",
+            "-of",
+            "json",
+            place.music / name,
+        ]
+        shown = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        tags = {**shown["format"].get("tags", {}), **shown.get("streams", [{}])[0].get("tags", {})}
+        tags = {key.upper(): value for key, value in tags.items()}
+        assert tags["TAGGER_GENRE"] == row["genre_predicted"]
+        assert tags["TAGGER_MOOD"] == row["mood"]
+        assert tags["GENRE"].casefold() == row["genre_predicted"]
+        assert tags.get("MOOD", tags.get("TMOO", "")).casefold() == row["mood"]
+
+
+def test_moved_and_retagged_files_are_not_heard_again(place: Place) -> None:
+    place.scan()
+    (place.music / "new").mkdir()
+    (place.music / "flac.flac").rename(place.music / "new" / "renamed.flac")
+    counts = place.scan()
+    assert (counts["analyzed"], counts["written"]) == (0, 0)
+    assert place.explain("new/renamed.flac")["journal"]
+    undone = json.loads(place.run("undo", str(place.music / "new"), "--yes", "--json"))
+    assert undone["undone"] == 1
+
+
+def test_with_the_catalog_deleted_everything_can_be_undone(place: Place) -> None:
+    before = place.contents()
+    place.scan()
+    place.run("undo", str(place.music / "mp3.mp3"), "--yes")
+    for path in place.catalog.parent.glob("catalog.sqlite*"):
+        path.unlink()
+    counts = place.scan()
+    assert (counts["analyzed"], counts["written"]) == (7, 0)
+    assert place.contents()["mp3.mp3"] == before["mp3.mp3"]
+    place.run("undo", "--all", "--yes")
+    assert place.contents() == before
+
+
+def test_a_vanished_root_marks_nothing_missing(place: Place) -> None:
+    place.scan()
+    hidden = place.music.rename(place.music.with_name("hidden"))
+    place.music.mkdir()
+    assert place.scan()["missing"] == 0
+    assert len(place.query()) == 7
+    place.music.rmdir()
+    hidden.rename(place.music)
+    (place.music / "wav.wav").unlink()
+    assert place.scan()["missing"] == 1
+    assert "wav.wav" not in place.query()
+
+
+def test_a_wrong_bundle_stops_before_any_work(place: Place, tmp_path: Path, bundle: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    content = bytearray(bundle.read_bytes())
+    content[-1] ^= 1
+    broken.write_bytes(content)
+    place.config.write_text(f'[model]\nbundle = "{broken}"\n')
+    before = place.contents()
+    assert "wrong content hash" in place.run("scan", str(place.music), code=2)
+    assert place.contents() == before
+    assert not place.catalog.exists()
+
+
+def test_a_killed_scan_leaves_whole_files_and_the_next_one_finishes(place: Place) -> None:
+    before = place.contents()
+    process = place.start("scan", str(place.music))
+    journal = place.catalog.with_name("journal.sqlite")
+    until(lambda: journal.exists() and _rows(journal) >= 2)
+    process.kill()
+    process.wait()
+    place.scan()
+    assert not list(place.music.glob(".tagger-*"))
+    assert all(state == "renamed" for (state,) in place.journal("SELECT state FROM writes WHERE state != 'dropped'"))
+    assert place.contents() != before
+    place.run("undo", "--all", "--yes")
+    assert place.contents() == before
+
+
+def _rows(journal: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM writes").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+# --- serve ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def daemon(place: Place) -> Iterator["subprocess.Popen[str]"]:
+    (place.music / "mp3.mp3").rename(place.music.parent / "mp3.mp3")
+    process = place.start("serve", str(place.music))
+    until(lambda: place.catalog.exists() and len(place.query()) == 6 and _watching(place))
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _watching(place: Place) -> bool:
+    return all(row["mood"] for row in place.query().values()) and place.catalog.with_name("control.sock").exists()
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+def test_the_daemon_takes_new_files_does_what_it_is_asked_and_stops(
+    place: Place, daemon: "subprocess.Popen[str]", need: Callable[[str], str]
+) -> None:
+    need("ps")
+    whole = (place.music.parent / "mp3.mp3").read_bytes()
+    with (place.music / "slow.mp3").open("wb") as file:  # copied in slowly: taken once, when complete
+        for start in range(0, len(whole), len(whole) // 4):
+            file.write(whole[start : start + len(whole) // 4])
+            file.flush()
+            time.sleep(0.25)
+    until(lambda: place.query().get("slow.mp3", {}).get("mood"))
+    until(lambda: (place.music / "slow.mp3").read_bytes() != whole)
+    assert place.journal("SELECT count(*) FROM writes WHERE CAST(path AS TEXT) LIKE '%slow.mp3'") == [(1,)]
+    assert "is running" in place.run("scan", str(place.music), code=2)
+    undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--yes", "--json"))
+    assert undone["undone"] == 1
+    assert (place.music / "slow.mp3").read_bytes() == whole
+    (place.music / "slow.mp3").rename(place.music / "moved.mp3")
+    until(lambda: "moved.mp3" in place.query() and "slow.mp3" not in place.query())
+    until(lambda: children(daemon.pid) == [])  # idle: the workers are gone
+    assert (place.music / "moved.mp3").read_bytes() == whole
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=10) == 0
+    assert not place.catalog.with_name("control.sock").exists()
+    assert len(place.query()) == 7
+
+
+def test_a_worker_that_is_killed_is_replaced(
+    place: Place, daemon: "subprocess.Popen[str]", need: Callable[[str], str]
+) -> None:
+    need("ps")
+    for pid in children(daemon.pid):
+        os.kill(pid, signal.SIGKILL)
+    shutil.copy(place.music.parent / "mp3.mp3", place.music / "later.mp3")
+    until(lambda: place.query().get("later.mp3", {}).get("mood"))
+    daemon.send_signal(signal.SIGINT)
+    assert daemon.wait(timeout=10) == 0
+
+
+def test_main_killed_takes_its_workers_along_and_the_next_start_works(
+    place: Place, daemon: "subprocess.Popen[str]", need: Callable[[str], str]
+) -> None:
+    need("ps")
+    shutil.copy(place.music.parent / "mp3.mp3", place.music / "later.mp3")
+    until(lambda: children(daemon.pid))
+    workers = children(daemon.pid)
+    daemon.kill()
+    daemon.wait()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() and children(1) and _alive(pid) for pid in workers), 15)
+    assert place.scan()["seen"] == 7
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    except OSError:
+        return False
+
+
+def test_each_process_loads_only_its_own(root: Path) -> None:
+    def loaded(module: str) -> set[str]:
+        code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+        done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert not {"torch", "av", "numpy", "mutagen"} & loaded("tagger.daemon.service")
+    assert not {"torch", "sqlalchemy", "watchdog", "apscheduler"} & loaded("tagger.daemon.file_worker")
+    assert not {"av", "mutagen", "sqlalchemy", "librosa", "sklearn"} & loaded("tagger.daemon.model_worker")
