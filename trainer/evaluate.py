@@ -4,6 +4,8 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,14 @@ from scipy.optimize import minimize_scalar
 from tagger.analysis.analyzer import Analyzer
 from tagger.analysis.bundle import load
 from tagger.analysis.calibration import calibrated
+from tagger.analysis.chunks import ChunkPlan
 from tagger.analysis.decode import read
 from tagger.records import Decoded, Failure, TaggerError
 from tagger.vocabulary import GENRES, MOODS
 from trainer import manifest
 from trainer.export import fold_bundle
 from trainer.manifest import CLUSTERS, FOLDS, Clip
-from trainer.samples import Progress
+from trainer.samples import Progress, clean_processes
 from trainer.targets import LABELS
 
 Floats = NDArray[np.float64]
@@ -73,44 +76,49 @@ def fit_temperature(log_probabilities: Floats, truth: NDArray[np.int64]) -> floa
 
 
 def predict(data: Path, run: Path, progress: Progress) -> Predictions:
-    """Hears every clip with its fold's bundle, unless the run holds the predictions of these bundles already.
+    """Hears every clip with its fold's bundle; what a fold's bundle has heard already is kept.
 
     Raises TaggerError where a fold has not been trained, or a clip cannot be heard.
     """
     clips = manifest.read(data)
-    bundles = [fold_bundle(run, fold) for fold in range(FOLDS)]
-    kept, made_by = run / "predictions.npz", run / "predictions.json"
-    about = {"bundles": [header.id for _, header in bundles], "clips": [clip.key for clip in clips]}
+    outputs = {head: np.zeros((len(clips), len(names))) for head, names in LABELS.items()}
+    for fold in range(FOLDS):
+        rows = rows_where(clips, lambda clip, own=fold: clip.fold == own)  # type: ignore[misc]
+        heard = predict_fold(run, fold, [clips[row] for row in rows], progress)
+        for head in LABELS:
+            outputs[head][rows] = heard[head]
+    return Predictions(clips=clips, outputs=outputs)
+
+
+def predict_fold(run: Path, fold: int, clips: Sequence[Clip], progress: Progress) -> dict[str, Floats]:
+    """The outputs of a fold's bundle for these clips, head -> (clips, n); kept beside the bundle."""
+    path, header = fold_bundle(run, fold)
+    kept, made_by = path.with_name("predictions.npz"), path.with_name("predictions.json")
+    about = {"bundle": header.id, "clips": [clip.key for clip in clips]}
     if not (kept.exists() and made_by.exists() and json.loads(made_by.read_text()) == about):
-        outputs = _hear_all(clips, [path for path, _ in bundles], progress)
-        np.savez(kept, allow_pickle=False, **outputs)
+        np.savez(kept, allow_pickle=False, **_hear(Analyzer(load(path)), clips, f"hear fold {fold}", progress))
         made_by.write_text(json.dumps(about))
     with np.load(kept) as arrays:
-        return Predictions(clips=clips, outputs={head: arrays[head] for head in LABELS})
+        return {head: arrays[head] for head in LABELS}
 
 
-def _hear_all(clips: Sequence[Clip], bundles: Sequence[Path], progress: Progress) -> dict[str, Floats]:
-    outputs = {head: np.zeros((len(clips), len(names))) for head, names in LABELS.items()}
-    done = 0
-    for fold, path in enumerate(bundles):
-        analyzer = Analyzer(load(path))
-        rows = [row for row, clip in enumerate(clips) if clip.fold == fold]
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            heard = analyzer.outputs([_decoded(analyzer, clips[row]) for row in batch])
-            for row, pooled in zip(batch, heard, strict=True):
-                for head in LABELS:
-                    outputs[head][row] = pooled.outputs[head]
-            done += len(batch)
-            progress(done, len(clips), f"hear fold {fold}")
-    return outputs
+def _hear(analyzer: Analyzer, clips: Sequence[Clip], what: str, progress: Progress) -> dict[str, Floats]:
+    found: dict[str, list[Floats]] = {head: [] for head in LABELS}
+    read_one = partial(_decoded, plan=analyzer.header.plan, rate_hz=analyzer.header.sample_rate_hz)
+    with clean_processes() as processes:
+        decoded = processes.map(read_one, [clip.path for clip in clips], chunksize=_BATCH)
+        for start in range(0, len(clips), _BATCH):
+            for pooled in analyzer.outputs(list(islice(decoded, _BATCH))):
+                for head, values in found.items():
+                    values.append(pooled.outputs[head])
+            progress(min(start + _BATCH, len(clips)), len(clips), what)
+    return {head: np.stack(values) for head, values in found.items()}
 
 
-def _decoded(analyzer: Analyzer, clip: Clip) -> Decoded:
-    header = analyzer.header
-    decoded = read(os.fsencode(clip.path), header.plan, header.sample_rate_hz)
+def _decoded(path: Path, plan: ChunkPlan, rate_hz: int) -> Decoded:
+    decoded = read(os.fsencode(path), plan, rate_hz)
     if isinstance(decoded, Failure):
-        raise TaggerError(f"{clip.path}: {decoded.reason}")
+        raise TaggerError(f"{path}: {decoded.reason}")
     return decoded
 
 

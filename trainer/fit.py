@@ -150,7 +150,6 @@ def _learn(
         loss = _validate(averaged, data, recipe) if len(data.aside) else 0.0
         if best is None or loss < best.loss or not len(data.aside):
             best = _Best(epoch=epoch, loss=loss, weights=copy.deepcopy(averaged.state_dict()))
-        progress(epoch, epochs, f"learn labels, validation loss {loss:.3f}, best {best.loss:.3f}")
         state = {
             "epoch": epoch,
             "network": network.state_dict(),
@@ -159,6 +158,7 @@ def _learn(
             "best": {"epoch": best.epoch, "loss": best.loss, "weights": best.weights},
         }
         save_state(state_file, state)
+        progress(epoch, epochs, f"learn labels, validation loss {loss:.3f}, best {best.loss:.3f}")
     assert best is not None
     return best
 

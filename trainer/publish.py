@@ -1,6 +1,7 @@
 """The last two steps, one function each: the report, and the bundle that ships."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -22,23 +23,28 @@ from trainer.samples import Progress
 TRACK_SUFFIXES = (".mp3", ".ogg", ".m4a", ".webm", ".flac", ".opus", ".wav")
 
 
+class _Report(NamedTuple):
+    text: str  # Markdown
+    figures: list[report.Line]
+    drifts: list[drift.Drift]
+
+
 def evaluate(data: Path, run: Path, progress: Progress) -> str:
     """Writes the report of a run and returns its Markdown. Raises TaggerError where a fold is missing."""
     predictions = evaluation.predict(data, run, progress)
-    text, _ = _report(data, run, predictions, progress)
-    return text
+    return _report(data, run, predictions, progress).text
 
 
 def export(data: Path, run: Path, target: Path, version: str, progress: Progress) -> BundleHeader:
     """Writes the bundle and, beside it, its card. Raises TaggerError where a fold or the refit is missing."""
     predictions = evaluation.predict(data, run, progress)
-    text, figures = _report(data, run, predictions, progress)
+    found = _report(data, run, predictions, progress)
     about = load_model(fold_folder(run, None) / "model.safetensors").about
     gates = exporting.few_clip_gates(predictions.clips)
     words = card.write(
         version=version,
-        figures=figures,
-        drift=text.rstrip().splitlines()[-1],
+        figures=found.figures,
+        drift="\n".join(report.drift_text(found.drifts)),
         gated=sorted(gates["genre"]),
         clips=report.clip_counts(predictions.clips),
         recipe=about["recipe"]["name"],
@@ -61,7 +67,7 @@ def cost(run: Path) -> float:
     return multiply_adds(build(about["network"]), heard, seconds)
 
 
-def _report(data: Path, run: Path, predictions: Predictions, progress: Progress) -> tuple[str, list[report.Line]]:
+def _report(data: Path, run: Path, predictions: Predictions, progress: Progress) -> _Report:
     """The drift is measured with the refit, calibrated, which is what users hear with."""
     about = load_model(fold_folder(run, None) / "model.safetensors").about
     trial = run / "report" / "trial.safetensors"
@@ -80,7 +86,8 @@ def _report(data: Path, run: Path, predictions: Predictions, progress: Progress)
         ("teacher's variance explained on artists aside, by fold", ", ".join(f"{value:.2f}" for value in r2)),
         ("temperatures over all folds", temperatures),
     ]
-    return report.write(run, predictions, drifts, facts)
+    text, figures = report.write(run, predictions, drifts, facts)
+    return _Report(text, figures, drifts)
 
 
 def _calibrated(

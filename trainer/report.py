@@ -160,7 +160,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     found = lines(predictions)
     text = "\n".join(["# Evaluation", "", *_facts(facts), "", *table(found), "", *_by_class(predictions), "",
-                      *_within(predictions), "", *_drift(drifts)]) + "\n"  # fmt: skip
+                      *_within(predictions), "", *drift_text(drifts)]) + "\n"  # fmt: skip
     (folder / "report.md").write_text(text, encoding="utf-8")
     (folder / "report.json").write_text(json.dumps([asdict(line) for line in found], indent=1))
     _pictures(folder, predictions)
@@ -196,7 +196,8 @@ def _within(predictions: Predictions) -> list[str]:
     return ["Mood accuracy within candidate genres, 4q: " + ", ".join(parts) + "."]
 
 
-def _drift(drifts: Sequence[Drift]) -> list[str]:
+def drift_text(drifts: Sequence[Drift]) -> list[str]:
+    """How alike whole tracks are heard before and after the clips' codec; nothing where there are none."""
     if not drifts:
         return []
     moods, genres = sum(d.same_mood for d in drifts), sum(d.same_genre for d in drifts)

@@ -53,7 +53,7 @@ def prepare(data: Path, run: Path, progress: Progress) -> Samples:
 def _decode(clips: tuple[Clip, ...], cache: Path, progress: Progress) -> None:
     places: dict[str, tuple[int, int]] = {}
     position = 0
-    with (cache / "samples.i16.part").open("wb") as file, _processes() as processes:
+    with (cache / "samples.i16.part").open("wb") as file, clean_processes() as processes:
         decoded = processes.map(_straight, [os.fsencode(clip.path) for clip in clips], chunksize=8)
         for number, (clip, samples) in enumerate(zip(clips, decoded, strict=True), start=1):
             if isinstance(samples, Failure):
@@ -66,7 +66,7 @@ def _decode(clips: tuple[Clip, ...], cache: Path, progress: Progress) -> None:
     (cache / "index.json").write_text(json.dumps(places))
 
 
-def _processes() -> ProcessPoolExecutor:
+def clean_processes() -> ProcessPoolExecutor:
     """Started clean: a fork of a process that has run torch can hang."""
     return ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
 
