@@ -172,24 +172,28 @@ class Scanner:
         return self.counts.written + self.counts.skipped + self.counts.failed
 
     async def _each(self, items: Sequence[_Item], do: Callable[[_Item], Awaitable[None]], what: str) -> None:
-        """Does it for every item, `in_flight` at once. The first error stops the others."""
-        waiting, done = iter(items), 0
+        """Does it for every item, `in_flight` at once. After an error, or a signal, what is under way ends first."""
+        waiting, done, broken = iter(items), 0, False
 
         async def take_one_after_the_other() -> None:
-            nonlocal done
+            nonlocal done, broken
             for item in waiting:
                 if self.pipeline.stopping:
                     raise StoppingError
-                await do(item)
+                if broken:
+                    return
+                try:
+                    await do(item)
+                except BaseException:
+                    broken = True
+                    raise
                 done += 1
                 self.reporter.progress(done, len(items), what)
 
-        tasks = [asyncio.create_task(take_one_after_the_other()) for _ in range(min(self.in_flight, len(items)))]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        workers = (take_one_after_the_other() for _ in range(min(self.in_flight, len(items))))
+        for ended in await asyncio.gather(*workers, return_exceptions=True):
+            if ended is not None:
+                raise ended
 
 
 def merged(found: Iterator[Found], known: Iterator[KnownFile]) -> Iterator[tuple[Found | None, KnownFile | None]]:

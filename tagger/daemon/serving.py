@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +18,7 @@ from tagger.daemon.scanner import Scanner
 from tagger.library import watch
 from tagger.library.settle import Settling
 from tagger.library.walk import Walk, is_audio, passed_over
+from tagger.library.watch import BaseObserver
 from tagger.settings import Settings
 
 _RESCAN = b""
@@ -35,7 +36,7 @@ async def serve(
     def post(path: bytes) -> None:
         loop.call_soon_threadsafe(events.put_nowait, path)
 
-    observer = watch.start([root for root in roots if os.path.isdir(root)], post)
+    observer = _watched(roots, post, reporter)
     scheduler = AsyncIOScheduler()
     scheduler.add_job(post, "interval", args=[_RESCAN], minutes=settings.rescan_minutes)
     server = await control.listen(settings.catalog, _handler(scanner, at_work))
@@ -48,9 +49,19 @@ async def serve(
         await _watch(settings, scanner, roots, events, at_work, stopped)
     finally:
         scheduler.shutdown(wait=False)
-        observer.stop()
+        if observer is not None:
+            observer.stop()
         server.close()
         control.close(settings.catalog)
+
+
+def _watched(roots: Sequence[bytes], post: Callable[[bytes], None], reporter: Reporter) -> BaseObserver | None:
+    """Watching is quicker than scanning, never needed: where it cannot be had, the periodic scan finds all."""
+    try:
+        return watch.start([root for root in roots if os.path.isdir(root)], post)
+    except OSError as error:
+        reporter.say(f"cannot watch for changes ({error.strerror}); they are found by the periodic scan")
+        return None
 
 
 async def write(scanner: Scanner, paths: Sequence[bytes], *, again: bool) -> ScanCounts:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver as BaseObserver
 
 _SILENT = ("opened", "closed_no_write")
 """Reading a file is no change; our own workers do it all the time."""

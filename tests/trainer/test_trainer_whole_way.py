@@ -18,7 +18,10 @@ from trainer import distill, fit, pool, recipe, samples
 from trainer.checkpoint import load_model
 from trainer.crops import prepare
 
-HEADER = "set,clip,path,fold,group,mood,mood_weight,cluster,genre_candidates,valence,arousal,dominance,rated_valence,rated_arousal"
+HEADER = (
+    "set,clip,path,fold,group,mood,mood_weight,cluster,genre_candidates,"
+    "valence,arousal,dominance,rated_valence,rated_arousal"
+)
 MOODS, GENRES = ("happy", "angry", "sad", "calm"), ("pop", "rock", "metal")
 
 
