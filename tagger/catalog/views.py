@@ -99,6 +99,12 @@ def device_of(connection: Connection, root: bytes) -> int | None:
     return connection.execute(select(roots_table.c.device).where(roots_table.c.path == root)).scalar_one_or_none()
 
 
+def was_scanned(connection: Connection, root: bytes) -> bool:
+    """Whether a scan that may write has been through a root."""
+    query = select(roots_table.c.scanned_at).where(roots_table.c.path == root)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
 def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
     """The tracks of a root, path ascending."""
     query = _known_query().where(tracks.c.root == root).order_by(tracks.c.path)

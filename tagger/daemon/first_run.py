@@ -19,7 +19,7 @@ async def announce(scanner: Scanner, roots: Sequence[bytes], catalog: Path, repo
     Raises TaggerError where the answer is no; nothing was written then.
     """
     with scanner.pipeline.writer.begin() as connection:
-        new = [root for root in roots if views.device_of(connection, root) is None]
+        new = [root for root in roots if not views.was_scanned(connection, root)]
     if not new or scanner.pipeline.dry_run:
         return
     for line in _what(new, scanner, catalog):

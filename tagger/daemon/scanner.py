@@ -91,7 +91,8 @@ class Scanner:
         with self.pipeline.writer.begin() as connection:
             if not trouble:
                 store.put_root(connection, root, mounts.device_of(root))
-                store.root_scanned(connection, root, time.time())
+                if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
+                    store.root_scanned(connection, root, time.time())
 
     def _mark_gone(self, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
         hidden = tuple(folder.rstrip(b"/") + b"/" for folder in unreadable)
