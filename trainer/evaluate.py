@@ -78,46 +78,61 @@ def fit_temperature(log_probabilities: Floats, truth: NDArray[np.int64]) -> floa
 def predict(data: Path, run: Path, progress: Progress) -> Predictions:
     """Hears every clip with its fold's bundle; what a fold's bundle has heard already is kept.
 
-    Raises TaggerError where a fold has not been trained, or a clip cannot be heard.
+    Clips that the daemon would not hear either (too short, silent) are left out. Raises TaggerError where a fold has
+    not been trained, or a clip cannot be read.
     """
     clips = manifest.read(data)
-    outputs = {head: np.zeros((len(clips), len(names))) for head, names in LABELS.items()}
+    kept: list[Clip] = []
+    parts: list[dict[str, Floats]] = []
     for fold in range(FOLDS):
-        rows = rows_where(clips, lambda clip, own=fold: clip.fold == own)  # type: ignore[misc]
-        heard = predict_fold(run, fold, [clips[row] for row in rows], progress)
-        for head in LABELS:
-            outputs[head][rows] = heard[head]
-    return Predictions(clips=clips, outputs=outputs)
+        own = [clip for clip in clips if clip.fold == fold]
+        heard, outputs = predict_fold(run, fold, own, progress)
+        kept += [clip for clip, known in zip(own, heard, strict=True) if known]
+        parts.append({head: values[heard] for head, values in outputs.items()})
+    return Predictions(
+        clips=tuple(kept), outputs={head: np.concatenate([part[head] for part in parts]) for head in LABELS}
+    )
 
 
-def predict_fold(run: Path, fold: int, clips: Sequence[Clip], progress: Progress) -> dict[str, Floats]:
-    """The outputs of a fold's bundle for these clips, head -> (clips, n); kept beside the bundle."""
+def predict_fold(
+    run: Path, fold: int, clips: Sequence[Clip], progress: Progress
+) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
+    """Which of the clips are heard, and the outputs of a fold's bundle, head -> (clips, n); kept beside the bundle."""
     path, header = fold_bundle(run, fold)
     kept, made_by = path.with_name("predictions.npz"), path.with_name("predictions.json")
     about = {"bundle": header.id, "clips": [clip.key for clip in clips]}
     if not (kept.exists() and made_by.exists() and json.loads(made_by.read_text()) == about):
-        np.savez(kept, allow_pickle=False, **_hear(Analyzer(load(path)), clips, f"hear fold {fold}", progress))
+        heard, outputs = _hear(Analyzer(load(path)), clips, f"hear fold {fold}", progress)
+        np.savez(kept, allow_pickle=False, heard=heard, **outputs)
         made_by.write_text(json.dumps(about))
     with np.load(kept) as arrays:
-        return {head: arrays[head] for head in LABELS}
+        return arrays["heard"], {head: arrays[head] for head in LABELS}
 
 
-def _hear(analyzer: Analyzer, clips: Sequence[Clip], what: str, progress: Progress) -> dict[str, Floats]:
-    found: dict[str, list[Floats]] = {head: [] for head in LABELS}
+def _hear(
+    analyzer: Analyzer, clips: Sequence[Clip], what: str, progress: Progress
+) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
+    outputs = {head: np.zeros((len(clips), len(names))) for head, names in LABELS.items()}
+    heard = np.zeros(len(clips), dtype=np.bool_)
     read_one = partial(_decoded, plan=analyzer.header.plan, rate_hz=analyzer.header.sample_rate_hz)
     with clean_processes() as processes:
         decoded = processes.map(read_one, [clip.path for clip in clips], chunksize=_BATCH)
         for start in range(0, len(clips), _BATCH):
-            for pooled in analyzer.outputs(list(islice(decoded, _BATCH))):
-                for head, values in found.items():
-                    values.append(pooled.outputs[head])
+            batch = {start + n: one for n, one in enumerate(islice(decoded, _BATCH)) if one is not None}
+            for row, pooled in zip(batch, analyzer.outputs(list(batch.values())) if batch else (), strict=True):
+                heard[row] = True
+                for head in LABELS:
+                    outputs[head][row] = pooled.outputs[head]
             progress(min(start + _BATCH, len(clips)), len(clips), what)
-    return {head: np.stack(values) for head, values in found.items()}
+    return heard, outputs
 
 
-def _decoded(path: Path, plan: ChunkPlan, rate_hz: int) -> Decoded:
+def _decoded(path: Path, plan: ChunkPlan, rate_hz: int) -> Decoded | None:
+    """None for what is never heard."""
     decoded = read(os.fsencode(path), plan, rate_hz)
     if isinstance(decoded, Failure):
+        if decoded.reason in ("too short", "silent"):
+            return None
         raise TaggerError(f"{path}: {decoded.reason}")
     return decoded
 
