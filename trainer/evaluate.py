@@ -86,9 +86,9 @@ def predict(data: Path, run: Path, progress: Progress) -> Predictions:
     parts: list[dict[str, Floats]] = []
     for fold in range(FOLDS):
         own = [clip for clip in clips if clip.fold == fold]
-        heard, outputs = predict_fold(run, fold, own, progress)
+        heard, answers = predict_fold(run, fold, own, progress)
         kept += [clip for clip, known in zip(own, heard, strict=True) if known]
-        parts.append({head: values[heard] for head, values in outputs.items()})
+        parts.append({head: values[heard] for head, values in answers.items()})
     return Predictions(
         clips=tuple(kept), outputs={head: np.concatenate([part[head] for part in parts]) for head in LABELS}
     )
