@@ -37,14 +37,14 @@ KINDS = {
 def music(seconds: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
     """(samples, 2) in [-1, 1]: chords of decaying harmonics over a beat of noise."""
     generator = np.random.default_rng(seed)
-    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
-    sound = np.zeros_like(time_s)
-    for beat in np.arange(0, seconds, 0.5):
-        after = np.clip(time_s - beat, 0, None)
-        envelope = (time_s >= beat) * np.exp(-3 * after)
+    sound = np.zeros(int(seconds * rate_hz))
+    after_s = np.arange(rate_hz) / rate_hz  # a beat sounds for a second
+    for start in range(0, len(sound), rate_hz // 2):
+        beat = np.exp(-20 * after_s) * generator.normal(size=rate_hz) * 0.2
         for pitch_hz in 110 * 2 ** (generator.integers(0, 25, 3) / 12):
-            sound += envelope * sum(np.sin(2 * np.pi * pitch_hz * k * after) / k for k in range(1, 6)) * 0.12
-        sound += envelope * np.exp(-20 * after) * generator.normal(size=len(time_s)) * 0.2
+            beat += sum(np.sin(2 * np.pi * pitch_hz * k * after_s) / k for k in range(1, 4)) * 0.15
+        beat *= np.exp(-3 * after_s) * np.minimum(1, 20 * (1 - after_s))
+        sound[start : start + rate_hz] += beat[: len(sound) - start]
     left = np.tanh(sound)
     right = np.tanh(np.roll(sound, rate_hz // 500) * 0.9)
     return np.stack((left, right), axis=1).astype(np.float32) * 0.7
