@@ -86,11 +86,11 @@ def train(
     """
     from trainer import crops, distill, fit, samples
 
-    settings = _recipe(recipe)
+    settings, folds = _recipe(recipe), _folds(fold)
     with Bar() as bar:
         decoded = samples.prepare(data, run, bar)
         features = crops.prepare(run, decoded, settings, bar)
-        for left_out in _folds(fold):
+        for left_out in folds:
             distill.train(run, decoded.clips, left_out, settings, bar)
             fit.train(run, decoded.clips, features, left_out, settings, bar)
 

@@ -138,4 +138,4 @@ def _decoded(path: Path, plan: ChunkPlan, rate_hz: int) -> Decoded | None:
 
 
 def rows_where(clips: Sequence[Clip], wanted: Callable[[Clip], bool]) -> NDArray[np.int64]:
-    return np.array([row for row, clip in enumerate(clips) if wanted(clip)])
+    return np.array([row for row, clip in enumerate(clips) if wanted(clip)], dtype=np.int64)

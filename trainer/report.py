@@ -120,9 +120,10 @@ def _ratings(predictions: Predictions) -> list[Line]:
             truth = np.array([(predictions.clips[row].rated or ())[column] for row in rows])
             found += _correlations(name, data, predictions, rows, truth, "rated", column)
     for name, column in (("valence from words", 0), ("arousal from words", 1), ("dominance from words", 2)):
-        rows = rows_where(predictions.clips, lambda clip: clip.words is not None)
-        truth = np.array([(predictions.clips[row].words or ())[column] for row in rows])
-        found += _correlations(name, "4q", predictions, rows, truth, "words", column)
+        for data in ("4q", "mirex"):
+            rows = rows_where(predictions.clips, lambda clip, d=data: clip.set == d and clip.words is not None)  # type: ignore[misc]
+            truth = np.array([(predictions.clips[row].words or ())[column] for row in rows])
+            found += _correlations(name, data, predictions, rows, truth, "words", column)
     return found
 
 

@@ -44,7 +44,7 @@ def labelled() -> list[Clip]:
         single, pair = (GENRES[n % len(GENRES)],), ("pop", "rock", "metal")[n % 3]
         words = (tenth, 1 - tenth, 0.5 + tenth / 3)
         clips.append(clip("4q", n, mood=MOODS[n % 4], genres=(pair, "jazz"), words=words))
-        clips.append(clip("mirex", 100 + n, cluster=CLUSTERS[n % 5]))
+        clips.append(clip("mirex", 100 + n, cluster=CLUSTERS[n % 5], words=words))
         clips += [clip("gtzan", 200 + n, genres=(pair,)), clip("emotify", 300 + n, genres=single)]
         clips.append(clip("musifeast", 400 + n, genres=single, rated=(tenth, 1 - tenth)))
         clips.append(clip("nhs", 500 + n, genres=("world",), rated=(1 - tenth, tenth)))
@@ -170,4 +170,19 @@ def test_without_its_extra_the_trainer_names_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1] == "trainer: librosa is missing: pip install 'tagger[trainer]'"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_ratings_are_reported_set_by_set() -> None:
+    clips = [one for one in labelled() if one.set != "mirex" or int(one.name) < 108]
+    clips += [clip("mirex", 600 + n, cluster=CLUSTERS[n % 5]) for n in range(20)]
+    counted = {(line.name, line.clips): line.figure.clips for line in report.lines(answers(clips))}
+    assert counted["valence from words, Pearson r", "4q"] == 30
+    assert counted["valence from words, Pearson r", "mirex"] == 8
+
+
+def test_a_wrong_fold_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(TaggerError, match="--fold 9"):
+        cli.train(data=tmp_path, run=tmp_path / "run", fold=["9"])
     assert not (tmp_path / "run").exists()
