@@ -35,7 +35,8 @@ Ishkur's clips are in none of them.
 confidence of .7 on: {gated}.
 
 **Limits.** Genre and mood are confounded in the data (rap and rock lean to angry, blues to sad, ambient to calm).
-Calm and sad are the pair most often mistaken. Valence, arousal and dominance from words are norms of words, not
+Calm and sad are the pair most often mistaken. Pop is hardly recognised by itself: it is taken for rock, electronic or
+another neighbour, hence its gate. Valence, arousal and dominance from words are norms of words, not
 ratings; rated valence rests on few hundred clips. Music of other cultures than the data's is judged by their ears.
 Speech and noise are not told from music.
 
