@@ -11,6 +11,9 @@ from tagger.catalog.schema import analyses, decisions, failures, recordings, tra
 from tagger.catalog.schema import roots as roots_table
 from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
 
+_PARAMETERS = 500
+"""Values in one statement at most; SQLite's own limit is far above."""
+
 
 class KnownFile(NamedTuple):
     """What a scan compares a file on the disk with. A tuple: one is made for each file of the library."""
@@ -208,19 +211,21 @@ def find(connection: Connection, filters: Filters, limit: int | None) -> list[Tr
         query = query.where(_genre_matches(filters))
         sureness.append(case((_has_user_genre(), 1.0), else_=analyses.c.genre_confidence))
     surest = [func.min(*sureness).desc()] if len(sureness) > 1 else [part.desc() for part in sureness]
-    query = query.order_by(*surest, tracks.c.path).limit(limit)
-    return [_track(row, _user_genres(connection, row.id)) for row in connection.execute(query).all()]
+    rows = connection.execute(query.order_by(*surest, tracks.c.path).limit(limit)).all()
+    genres = _user_genres(connection, [row.id for row in rows])
+    return [_track(row, genres.get(row.id, ())) for row in rows]
 
 
 def explain(connection: Connection, path: bytes) -> Explanation | None:
     """All that is known of one file; None where it is no track."""
-    row = connection.execute(_track_query().where(tracks.c.path == path)).one_or_none()
+    query = _track_query().add_columns(tracks.c.identity, analyses.c.probabilities)
+    row = connection.execute(query.where(tracks.c.path == path)).one_or_none()
     if row is None:
         return None
     failed = connection.execute(select(failures).where(failures.c.track_id == row.id).order_by(failures.c.stage))
     decided = connection.execute(select(decisions).where(decisions.c.track_id == row.id)).one_or_none()
     return Explanation(
-        track=_track(row, _user_genres(connection, row.id)),
+        track=_track(row, _user_genres(connection, [row.id]).get(row.id, ())),
         probabilities=row.probabilities or {},
         failures=tuple(Failure(stage=Stage(f.stage), reason=f.reason, detail=f.detail) for f in failed),
         decision=None if decided is None else _decision(decided),
@@ -293,10 +298,8 @@ def _track_query() -> Select[Any]:
         .correlate(tracks)
         .scalar_subquery()
     )
-    own = [tracks.c[name] for name in ("id", "path", "identity", "artist", "title", "album", "year")]
-    heard = [
-        column for column in analyses.columns if column.name not in ("identity", "embedding", "analyzed_at", "chunks")
-    ]
+    own = [tracks.c[name] for name in ("id", "path", "artist", "title", "album", "year")]
+    heard = [column for column in analyses.columns if column.name in TrackRow.__slots__]
     return (
         select(*own, recordings.c.length_seconds, *heard)
         .outerjoin(recordings, recordings.c.identity == tracks.c.identity)
@@ -311,7 +314,7 @@ def _genre_matches(filters: Filters) -> ColumnElement[bool]:
         if filters.genre_label
         else track_values.c.word == filters.genre_word
     )
-    own = exists().where(track_values.c.track_id == tracks.c.id, _user_genre(), asked)
+    own = tracks.c.id.in_(_tracks_with_user_genre().where(asked))
     predicted = and_(
         ~_has_user_genre(),
         analyses.c.genre == (filters.genre_label or ""),
@@ -320,10 +323,8 @@ def _genre_matches(filters: Filters) -> ColumnElement[bool]:
     return or_(own, predicted)
 
 
-def _user_genre() -> ColumnElement[bool]:
-    return and_(
-        track_values.c.field == Field.GENRE, track_values.c.ours.is_(False), track_values.c.word.not_in(_SAYS_NOTHING)
-    )
+def _user_genre(field: ColumnElement[str] = track_values.c.field) -> ColumnElement[bool]:
+    return and_(field == Field.GENRE, track_values.c.ours.is_(False), track_values.c.word.not_in(_SAYS_NOTHING))
 
 
 _SAYS_NOTHING = ("", "unknown", "other", "none", "genre")
@@ -331,14 +332,26 @@ _SAYS_NOTHING = ("", "unknown", "other", "none", "genre")
 
 
 def _has_user_genre() -> ColumnElement[bool]:
-    return exists().where(track_values.c.track_id == tracks.c.id, _user_genre())
+    return tracks.c.id.in_(_tracks_with_user_genre())
 
 
-def _user_genres(connection: Connection, track_id: int) -> tuple[str, ...]:
-    query = select(track_values.c.position, track_values.c.value).where(
-        track_values.c.track_id == track_id, _user_genre()
-    )
-    return tuple(value for _, value in connection.execute(query.distinct().order_by(track_values.c.position)))
+def _tracks_with_user_genre() -> Select[Any]:
+    """Asked once for all tracks: asked track by track, SQLite may walk every genre of the library for each."""
+    return select(track_values.c.track_id).where(_user_genre())
+
+
+def _user_genres(connection: Connection, track_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The user's own genres of those tracks that have any, in the order of the file."""
+    found: dict[int, dict[int, str]] = {}
+    for start in range(0, len(track_ids), _PARAMETERS):
+        # "field" must not choose the index: its values are half of the table each
+        query = select(track_values.c.track_id, track_values.c.position, track_values.c.value).where(
+            track_values.c.track_id.in_(track_ids[start : start + _PARAMETERS]),
+            _user_genre(track_values.c.field.concat("")),
+        )
+        for track_id, position, value in connection.execute(query):
+            found.setdefault(track_id, {})[position] = value
+    return {track_id: tuple(values[at] for at in sorted(values)) for track_id, values in found.items()}
 
 
 def _track(row: Row[Any], user_genres: tuple[str, ...]) -> TrackRow:
