@@ -194,10 +194,14 @@ class Pipeline:
         return Result(failure=failed)
 
     def _decided(self, due: Due, outcome: Outcome, reason: str, notes: Mapping[str, str]) -> Result:
+        """Stores a decision; a dry run's is one only in name, and is made again by the next scan."""
+        if self.dry_run and outcome is not Outcome.DRY_RUN:
+            stored = Decision(outcome=Outcome.DRY_RUN, reason=f"would be {outcome}: {reason}", notes=dict(notes))
+        else:
+            stored = Decision(outcome=outcome, reason=str(reason), notes=dict(notes))
         with self.writer.begin() as connection:
-            decision = Decision(outcome=outcome, reason=str(reason), notes=dict(notes))
-            self._put_decision(connection, due.track_id, decision)
-            if outcome is not Outcome.DRY_RUN:
+            self._put_decision(connection, due.track_id, stored)
+            if not self.dry_run:
                 store.clear_failure(connection, due.track_id, Stage.WRITE)
         return Result(outcome=outcome)
 

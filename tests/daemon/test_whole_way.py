@@ -152,6 +152,19 @@ def test_other_readers_see_what_query_says(place: Place, need: Callable[[str], s
         assert tags.get("MOOD", tags.get("TMOO", "")).casefold() == row["mood"]
 
 
+def test_a_dry_run_decides_nothing(place: Place) -> None:
+    (place.music / "wav.wav").chmod(0o444)
+    dry = place.scan("--dry-run")
+    told = place.explain("wav.wav")["decision"]
+    assert told["outcome"] == "dry run"  # type: ignore[index]
+    assert "would be refused" in told["reason"]  # type: ignore[index]
+    counts = place.scan()
+    for name in ("written", "skipped", "unchanged"):
+        assert counts[name] == dry[name], name
+    assert (counts["written"], counts["skipped"]) == (6, 1)
+    assert place.explain("wav.wav")["decision"]["outcome"] == "refused"  # type: ignore[index]
+
+
 def test_moved_and_retagged_files_are_not_heard_again(place: Place) -> None:
     place.scan()
     (place.music / "new").mkdir()
