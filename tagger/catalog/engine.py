@@ -38,13 +38,23 @@ class Writer:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.exec_driver_sql("COMMIT")
+            except DatabaseError as error:
+                self._roll_back(connection)
+                raise TaggerError(f"the catalog cannot be written: {error.orig}") from error
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                self._roll_back(connection)
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     def close(self) -> None:
         self._engine.dispose()
+
+    @staticmethod
+    def _roll_back(connection: Connection) -> None:
+        """SQLite has already rolled back where the disk was full; a second time would be an error of its own."""
+        raw = connection.connection.dbapi_connection
+        if isinstance(raw, sqlite3.Connection) and raw.in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 class Reader:

@@ -53,11 +53,14 @@ def put_inspection(connection: Connection, inspection: Inspection, root: bytes, 
 def put_unreadable(
     connection: Connection, path: bytes, root: bytes, stat: FileStat, failure: Failure, now: float
 ) -> int:
-    """A track that could not even be inspected: a row with its failure, so that it is seen and tried again."""
+    """A track that could not even be inspected: a row with its failure, so that it is seen and tried again.
+
+    What is known of it from before, its analysis with it, stays until it can be read.
+    """
     track_id = connection.execute(select(tracks.c.id).where(tracks.c.path == path)).scalar_one_or_none()
-    unknown = {"identity": "", "container": "", "tags_digest": "", "missing_since": None}
-    values = stat._asdict() | unknown | {"path": path, "root": root, "seen_at": now}
+    values = stat._asdict() | {"path": path, "root": root, "seen_at": now, "missing_since": None}
     if track_id is None:
+        values |= {"identity": "", "container": "", "tags_digest": ""}
         track_id = int(connection.execute(insert(tracks).values(values)).inserted_primary_key[0])  # type: ignore[index]
     else:
         connection.execute(update(tracks).where(tracks.c.id == track_id).values(values))
@@ -215,7 +218,8 @@ def _put_values(connection: Connection, track_id: int, inspection: Inspection) -
     written = journal.history(connection, inspection.path, inspection.identity).written
     rows = []
     for field, values in ((Field.GENRE, inspection.tags.genre), (Field.MOOD, inspection.tags.mood)):
-        ours = bool(values) and (values == written.get(field) or _own(inspection.tags, field) == _folded(values))
+        by_another = not written and _own(inspection.tags, field) == _folded(values)
+        ours = bool(values) and (values == written.get(field) or by_another)
         for position, value in enumerate(values):
             labels = vocabulary.canonical_genres(value) if field is Field.GENRE else ()
             rows += [
@@ -237,7 +241,7 @@ def _put_values(connection: Connection, track_id: int, inspection: Inspection) -
 
 
 def _own(tags: TagValues, field: Field) -> tuple[str, ...]:
-    """The file's own TAGGER_* labels: a standard value equal to them is ours, whoever's machine wrote it."""
+    """The file's own TAGGER_* labels: without a journal row, a standard value equal to them is ours."""
     return _folded(tags.own.get(f"TAGGER_{field.upper()}", ()))
 
 

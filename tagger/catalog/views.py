@@ -102,6 +102,12 @@ def device_of(connection: Connection, root: bytes) -> int | None:
     return connection.execute(select(roots_table.c.device).where(roots_table.c.path == root)).scalar_one_or_none()
 
 
+def due_for_inspection(connection: Connection, now: float) -> set[int]:
+    """Tracks whose inspection failed and whose time to be tried again has come."""
+    due = (failures.c.stage == Stage.INSPECT) & (failures.c.next_attempt <= now)
+    return {track_id for (track_id,) in connection.execute(select(failures.c.track_id).where(due))}
+
+
 def was_scanned(connection: Connection, root: bytes) -> bool:
     """Whether a scan that may write has been through a root."""
     query = select(roots_table.c.scanned_at).where(roots_table.c.path == root)

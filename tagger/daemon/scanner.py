@@ -63,6 +63,7 @@ class Scanner:
         with self.pipeline.writer.begin() as connection:
             trouble = mounts.trouble(root, views.device_of(connection, root))
             known = list(views.known_files(connection, root))
+            failed_before = views.due_for_inspection(connection, time.time())
         if trouble:
             self.reporter.say(f"{os.fsdecode(root)} {trouble}; nothing under it counts as missing")
         walk = Walk(root=root, exclude=self.exclude)
@@ -75,7 +76,7 @@ class Scanner:
                 gone.append(row)
                 continue
             self.counts.seen += 1
-            if row is not None and row.stat == found.stat and not row.missing:
+            if row is not None and row.stat == found.stat and not row.missing and row.track_id not in failed_before:
                 continue
             if age_s(found.stat, now) < self.settle_s:
                 young.append((found.path, root))

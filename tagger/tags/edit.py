@@ -75,7 +75,7 @@ def _standard(field: Field, inspection: Inspection, analysis: Analysis, policy: 
     written = history.written.get(field)
     if written is not None and not equal(values, written, policy.v23_separator):
         return _Verdict(None, CHANGED_BY_USER)
-    ours = written is not None or _by_another_machine(field, inspection, policy)
+    ours = written is not None or (not history.written and _by_another_machine(field, inspection, policy))
     if says_something(values) and not ours and rule is FieldRule.FILL:
         return _Verdict(None, "the user's own value stands")
     wanted, below = _wanted(field, analysis, policy)

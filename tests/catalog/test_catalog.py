@@ -256,6 +256,19 @@ def test_a_decision_stands_until_what_it_rests_on_changes(writer: Writer, outcom
         assert undecided(connection) == [path]
 
 
+def test_a_failed_inspection_comes_again_and_keeps_what_was_known(writer: Writer) -> None:
+    path = b"/music/a.mp3"
+    with writer.begin() as connection:
+        track = put(connection, path, heard=analysis())
+        failed = Failure(stage=Stage.INSPECT, reason="cannot be read")
+        assert store.put_unreadable(connection, path, ROOT, stat(1, ctime_ns=99), failed, 0.0) == track
+        assert views.due_for_inspection(connection, 3_599.0) == set()
+        assert views.due_for_inspection(connection, 3_601.0) == {track}
+        assert [row.genre for row in views.find(connection, Filters(), None)] == ["jazz"]
+        put(connection, path)
+        assert views.due_for_inspection(connection, 1e12) == set()
+
+
 def test_a_dry_run_never_counts_as_decided(writer: Writer) -> None:
     with writer.begin() as connection:
         decide(connection, put(connection, b"/music/a.mp3", heard=analysis()), Outcome.DRY_RUN)
@@ -313,6 +326,34 @@ def test_with_the_catalog_deleted_undo_and_vetoes_hold(writer: Writer, catalog: 
         assert journal.vetoed(connection, b"/music/moved.mp3", "1:sha256:a") == {Field.GENRE}
         journal.lift_vetoes(connection, b"/music/moved.mp3", "1:sha256:a")
         assert journal.vetoed(connection, b"/music/moved.mp3", "1:sha256:a") == frozenset()
+
+
+def test_a_users_value_that_agrees_with_us_stays_the_users(writer: Writer) -> None:
+    path = b"/music/a.mp3"
+    with writer.begin() as connection:
+        row = journal.add(
+            connection, prepared(path, TAGGER_GENRE=("jazz",), TAGGER_MOOD=("happy",)), JournalKind.WRITE, "t"
+        )
+        journal.set_state(connection, row, JournalState.RENAMED)
+        put(connection, path, heard=analysis("jazz"), genre=("jazz",), own={"TAGGER_GENRE": ("jazz",)})
+        told = formats.as_object(views.find(connection, Filters(), None)[0])
+    assert (told["genre"], told["genre_source"]) == (["jazz"], "file")
+
+
+def test_a_full_disk_takes_the_transaction_back_and_says_so(writer: Writer, catalog: Path) -> None:
+    def fill() -> None:
+        with writer.begin() as connection:
+            for number in range(5_000):
+                put(connection, b"/music/%d" % number, identity=str(number), inode=number)
+
+    with writer.begin() as connection:
+        pages = connection.execute(text("PRAGMA main.page_count")).scalar_one()
+    with writer._engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA main.max_page_count={pages + 2}")
+    with pytest.raises(TaggerError, match="full"):
+        fill()
+    with writer.begin() as connection:
+        assert list(views.known_files(connection, ROOT)) == []
 
 
 def test_what_was_undone_is_no_longer_ours(writer: Writer) -> None:

@@ -421,6 +421,14 @@ def test_a_later_bundle_that_is_unsure_takes_its_value_back(mp3: Path) -> None:
     }
 
 
+def test_a_users_value_that_agrees_with_us_is_not_ours(mp3: Path) -> None:
+    """We wrote only TAGGER_* beside it; a later bundle that says otherwise must not touch it."""
+    commit(prepared_of(with_genre(mp3, "Jazz")))
+    history = History(written={Field.MOOD: ("Happy",), Field.CUSTOM: ("jazz", "happy")})
+    later = propose(inspected(mp3), analysis("rock", "sad"), POLICY, history, NOW)
+    assert names(later) == {"mood"}
+
+
 def test_several_labels_stand_surest_first(mp3: Path) -> None:
     policy = replace(POLICY, moods=2, mood_gate=0.05)
     edit = proposal(mp3, policy)
