@@ -87,9 +87,9 @@ def test_a_duration_that_lies_is_not_believed(sound: np.ndarray, tmp_path: Path)
     path = tmp_path / "cut.flac"
     encode(path, KINDS["flac"], sound[: 70 * 44_100])
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 9 // 10])  # STREAMINFO still says seventy seconds
+    path.write_bytes(content[: len(content) * 8 // 10])  # STREAMINFO still says seventy seconds
     chunks, decoded = heard(path)
-    assert 60 < decoded.length_seconds < 66
+    assert 50 < decoded.length_seconds < 62
     assert decoded.chunks == PLAN.chunks
     assert np.abs(chunks).max(axis=1).min() > 1_000
 
