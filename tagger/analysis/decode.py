@@ -252,8 +252,8 @@ def _landed(frames: Iterator[tuple[AudioFrame, int]], first: int) -> tuple[list[
 
 
 def _tolerance(time_base: Fraction, rate_hz: int) -> float:
-    """Samples by which time stamps may be rounded: a container may count in milliseconds."""
-    return float(2 * time_base * rate_hz) if time_base * rate_hz > 1 else 0.5
+    """Samples by which time stamps may be off: Opus' by one, a container may count in milliseconds."""
+    return max(1.5, float(2 * time_base * rate_hz)) if time_base * rate_hz > 1 else 1.5
 
 
 def _cut(frame: AudioFrame, samples: int) -> AudioFrame:

@@ -115,8 +115,10 @@ def was_scanned(connection: Connection, root: bytes) -> bool:
 
 
 def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
-    """The tracks of a root, path ascending."""
-    query = _known_query().where(tracks.c.root == root).order_by(tracks.c.path)
+    """The tracks below a root, those of roots inside it too, path ascending."""
+    below = root.rstrip(b"/")
+    inside = (tracks.c.path >= below + b"/") & (tracks.c.path < below + b"0")  # "0" comes right behind "/"
+    query = _known_query().where(inside).order_by(tracks.c.path)
     for page in connection.execute(query).partitions(1000):
         yield from map(_known, page)
 
@@ -133,23 +135,16 @@ def tracks_of(connection: Connection, identity: str) -> list[KnownFile]:
 
 
 def due_for_listening(connection: Connection, bundle_id: str, now: float, after: int, limit: int) -> list[Due]:
-    """Present recordings without an analysis by the bundle and without a failure that waits; track id ascending.
-
-    One track a recording: its copies get the same analysis.
-    """
+    """Present tracks whose recording has no analysis by the bundle, without a failure that waits; id ascending."""
     heard = exists().where(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == bundle_id)
     waiting = exists().where(
         failures.c.track_id == tracks.c.id,
         failures.c.stage != Stage.WRITE,
         or_(failures.c.next_attempt.is_(None), failures.c.next_attempt > now),
     )
-    twin = tracks.alias()
-    first = ~exists().where(
-        twin.c.identity == tracks.c.identity, twin.c.id < tracks.c.id, twin.c.missing_since.is_(None)
-    )
     query = (
         select(tracks.c.id, tracks.c.path, tracks.c.root, tracks.c.identity)
-        .where(tracks.c.id > after, tracks.c.missing_since.is_(None), tracks.c.identity != "", ~heard, ~waiting, first)
+        .where(tracks.c.id > after, tracks.c.missing_since.is_(None), tracks.c.identity != "", ~heard, ~waiting)
         .order_by(tracks.c.id)
         .limit(limit)
     )

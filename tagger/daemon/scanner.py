@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -83,7 +83,7 @@ class Scanner:
             else:
                 changed.append((found, row))
         if not trouble:
-            self._mark_gone(gone, walk.unreadable)
+            self._mark_gone(root, gone, walk.unreadable)
         for folder in walk.unreadable:
             self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
         for folder in {os.path.dirname(path) for path in walk.strays}:
@@ -95,8 +95,12 @@ class Scanner:
                 if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
                     store.root_scanned(connection, root, time.time())
 
-    def _mark_gone(self, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
-        hidden = tuple(folder.rstrip(b"/") + b"/" for folder in unreadable)
+    def _mark_gone(self, root: bytes, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
+        """What is not there is missing, unless nobody can say: an unreadable folder, a disk that is not mounted."""
+        inner = {row.root for row in gone} - {root}
+        with self.pipeline.writer.begin() as connection:
+            absent = [other for other in inner if mounts.trouble(other, views.device_of(connection, other))]
+        hidden = tuple(folder.rstrip(b"/") + b"/" for folder in (*unreadable, *absent))
         ids = [row.track_id for row in gone if not row.missing and not row.path.startswith(hidden or (b"\0",))]
         with self.pipeline.writer.begin() as connection:
             store.mark_missing(connection, ids, time.time())
@@ -135,18 +139,22 @@ class Scanner:
             with self.pipeline.writer.begin() as connection:
                 return views.due_for_decision(connection, header.id, digest, program, now, after, _PAGE)
 
-        heard = list(self._under(roots, listening))[:limit]
-        await self._each(heard, self._listen, "listen to")
-        if limit is None:
-            # a dry run's decisions never count as decided: what it has just shown must not come again
-            shown = {due.track_id for due in heard} if self.pipeline.dry_run else set()
-            waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
-            await self._each(waiting, self._decide, "decide on")
+        heard: set[int] = set()
+        while batch := _one_a_recording(due for due in self._under(roots, listening) if due.track_id not in heard):
+            await self._each(batch[:limit], self._listen, "listen to")
+            heard |= {due.track_id for due in batch}  # a copy whose twin failed is still due, and fails by itself
+            if limit is not None:
+                return
+        # a dry run's decisions never count as decided: what it has just shown must not come again
+        shown = heard if self.pipeline.dry_run else set()
+        waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
+        await self._each(waiting, self._decide, "decide on")
 
     def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
         after = 0
+        below = tuple(root.rstrip(b"/") + b"/" for root in roots)
         while due := page(after):
-            yield from (one for one in due if one.root in roots)
+            yield from (one for one in due if one.path.startswith(below))
             after = due[-1].track_id
 
     async def _listen(self, due: Due) -> None:
@@ -196,6 +204,11 @@ class Scanner:
         for ended in await asyncio.gather(*workers, return_exceptions=True):
             if ended is not None:
                 raise ended
+
+
+def _one_a_recording(due: Iterable[Due]) -> list[Due]:
+    """The first track of each recording: its copies get the same analysis."""
+    return list({one.identity: one for one in reversed(list(due))}.values())[::-1]
 
 
 def merged(found: Iterator[Found], known: Iterator[KnownFile]) -> Iterator[tuple[Found | None, KnownFile | None]]:
