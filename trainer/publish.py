@@ -91,7 +91,10 @@ def _report(data: Path, run: Path, predictions: Predictions, progress: Progress)
         ("split", "five artist-disjoint folds of the manifest, out of fold, clip by clip; ishkur left out"),
         ("clips", report.clip_counts([clip for clip in predictions.clips if clip.set != "ishkur"])),
         ("multiply-adds a second of audio", f"{cost(run) / 1e6:.2f} million"),
-        ("teacher's variance explained on artists aside, by fold", ", ".join(f"{value:.2f}" for value in r2)),
+        (
+            "teacher's variance explained on artists aside, by fold",
+            ", ".join("-" if value is None else f"{value:.2f}" for value in r2),
+        ),
         ("temperatures over all folds", temperatures),
     ]
     text, figures = report.write(run, predictions, drifts, facts)

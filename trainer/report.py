@@ -1,7 +1,7 @@
 """What the folds' predictions amount to: figures with intervals, tables, pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -93,7 +93,8 @@ def _genre(predictions: Predictions) -> list[Line]:
     ]  # fmt: skip
     for name in ("gtzan", "musifeast"):
         part = np.flatnonzero([predictions.clips[row].set == name for row in single])
-        found.append(_of_set(name, truth[part], guessed[part], [groups[row] for row in part]))
+        if len(part):
+            found.append(_of_set(name, truth[part], guessed[part], [groups[row] for row in part]))
     return found
 
 
@@ -113,23 +114,28 @@ def _in_set(predictions: Predictions) -> Line:
 
 def _ratings(predictions: Predictions) -> list[Line]:
     found = []
-    rated = (("rated valence", 0), ("rated arousal", 1))
-    for name, column in rated:
+    for name, column in (("rated valence", 0), ("rated arousal", 1)):
         for data in ("musifeast", "nhs"):
-            rows = rows_where(predictions.clips, lambda clip, d=data: clip.set == d and clip.rated is not None)  # type: ignore[misc]
-            truth = np.array([(predictions.clips[row].rated or ())[column] for row in rows])
-            found += _correlations(name, data, predictions, rows, truth, "rated", column)
+            truth = {row: clip.rated[column] for row, clip in _of(data, predictions) if clip.rated}
+            found += _correlations(name, data, predictions, truth, "rated", column)
     for name, column in (("valence from words", 0), ("arousal from words", 1), ("dominance from words", 2)):
         for data in ("4q", "mirex"):
-            rows = rows_where(predictions.clips, lambda clip, d=data: clip.set == d and clip.words is not None)  # type: ignore[misc]
-            truth = np.array([(predictions.clips[row].words or ())[column] for row in rows])
-            found += _correlations(name, data, predictions, rows, truth, "words", column)
+            truth = {row: clip.words[column] for row, clip in _of(data, predictions) if clip.words}
+            found += _correlations(name, data, predictions, truth, "words", column)
     return found
 
 
+def _of(data: str, predictions: Predictions) -> list[tuple[int, Clip]]:
+    return [(row, clip) for row, clip in enumerate(predictions.clips) if clip.set == data]
+
+
 def _correlations(
-    name: str, clips: str, predictions: Predictions, rows: Rows, truth: np.ndarray, head: str, column: int
+    name: str, clips: str, predictions: Predictions, by_row: Mapping[int, float], head: str, column: int
 ) -> list[Line]:
+    """Nothing where the data has no such clip."""
+    if not by_row:
+        return []
+    rows, truth = np.array(list(by_row)), np.array(list(by_row.values()))
     guessed, groups = predictions.outputs[head][rows, column], _groups(predictions, rows)
     return [
         Line(name=f"{name}, Pearson r", clips=clips,
