@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    path: Annotated[Path, typer.Argument(help="A file under one of the roots.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="A file under one of the roots.", show_default=False, readable=False)],
     json: options.Json = False,
     catalog: options.Catalog = None,
     config: options.Config = None,

@@ -14,7 +14,8 @@ from tagger.records import TaggerError
 
 def undo(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Files, or folders with files.")
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files, or folders with files.", readable=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every file that was ever written.")] = False,
     yes: options.Yes = False,

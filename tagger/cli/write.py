@@ -15,7 +15,7 @@ from tagger.records import TaggerError
 def write(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Files or folders; without any, everything pending."),
+        typer.Argument(metavar="[PATH]...", help="Files or folders; without any, everything pending.", readable=False),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Write fields that you undid or changed, too: lifts the vetoes of PATH.")

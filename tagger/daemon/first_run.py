@@ -9,6 +9,7 @@ from tagger.daemon.report import Reporter
 from tagger.daemon.scanner import Scanner
 from tagger.library.walk import Walk
 from tagger.records import Policy, TaggerError
+from tagger.tags.attributes import can_give_back
 
 EXAMPLES = 10
 
@@ -34,12 +35,11 @@ async def announce(scanner: Scanner, roots: Sequence[bytes], catalog: Path, repo
 
 def _what(roots: Sequence[bytes], scanner: Scanner, catalog: Path) -> list[str]:
     files, size_bytes, foreign = 0, 0, 0
-    uid = os.geteuid()
     for root in roots:
         for found in Walk(root=root, exclude=scanner.exclude).files():
             files += 1
             size_bytes += found.stat.size_bytes
-            foreign += uid not in (0, found.stat.uid)
+            foreign += not can_give_back(found.stat)
     names = ", ".join(os.fsdecode(root) for root in roots)
     lines = [
         f"First run on {names}: {files} audio files, {size_bytes / 1e9:.2f} GB.",

@@ -15,15 +15,19 @@ class NotCarriedOverError(Exception):
     """The copy cannot get what the original has."""
 
 
-def refusal(stat: FileStat, policy: Policy, uid: int) -> Refused | None:
-    """Why a process of user `uid` will not write a file in this state."""
+def refusal(stat: FileStat, policy: Policy) -> Refused | None:
+    """Why this process will not write a file in this state."""
     if not stat.mode & 0o222:
         return Refused(reason=Reason.READ_ONLY_MODE, detail=f"{stat.mode & 0o7777:04o}")
     if stat.nlink > 1 and not policy.break_hardlinks:
         return Refused(reason=Reason.HARD_LINKS, detail=str(stat.nlink))
-    if uid not in (0, stat.uid):
-        return Refused(reason=Reason.OWNER, detail=f"it belongs to user {stat.uid}, tagger runs as {uid}")
-    return None
+    return None if can_give_back(stat) else Refused(reason=Reason.OWNER, detail=f"user {stat.uid}, group {stat.gid}")
+
+
+def can_give_back(stat: FileStat) -> bool:
+    """Whether this process may make a new file belong to the user and group of the old one."""
+    uid = os.geteuid()
+    return uid == 0 or (uid == stat.uid and stat.gid in (os.getegid(), *os.getgroups()))
 
 
 def has_holes(fd: int, size_bytes: int) -> bool:

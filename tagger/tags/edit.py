@@ -1,6 +1,5 @@
 """Deciding what to write: a pure function of tags, analysis, policy and history, field by field."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,7 +38,7 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
     """
     if inspection.refusal:
         return inspection.refusal
-    if refused := refusal(inspection.stat, policy, os.geteuid()):
+    if refused := refusal(inspection.stat, policy):
         return refused
     edits: list[FieldEdit] = []
     notes: dict[str, str] = {}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tagger.records import TaggerError
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 COMMANDS = (
@@ -138,3 +140,18 @@ def test_a_wrong_setting_stops_before_any_work(run: Run, tmp_path: Path) -> None
     done = run("status", "--config", str(path))
     assert done.returncode == 2
     assert "tags.genre" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["explain"], ["undo", "--yes"], ["write"]], ids=" ".join)
+def test_a_path_that_cannot_be_read_is_no_error_of_the_command(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parser that looked at the file first would hide what the catalog knows of it."""
+    from tagger.cli.main import app
+
+    secret = tmp_path / "secret.mp3"
+    secret.write_bytes(b"x")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setenv("TAGGER_CATALOG", str(tmp_path / "catalog.sqlite"))
+    with pytest.raises(TaggerError, match="no catalog"):
+        app([*words, str(secret)], standalone_mode=False)

@@ -249,10 +249,13 @@ def test_hard_links_and_read_only_modes_are_refused(mp3: Path) -> None:
 
 def test_a_file_of_another_user_is_refused(mp3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = inspected(mp3)
-    monkeypatch.setattr(os, "geteuid", lambda: found.stat.uid + 1)
-    refused = propose(found, analysis(), POLICY, History(), NOW)
-    assert isinstance(refused, Refused)
-    assert refused.reason == Reason.OWNER
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    for stat in (found.stat, found.stat._replace(uid=4321, gid=4322)):  # of another user, of a group that is not ours
+        refused = propose(replace(found, stat=stat), analysis(), POLICY, History(), NOW)
+        assert isinstance(refused, Refused)
+        assert refused.reason == Reason.OWNER
+    ours = found.stat._replace(uid=4321, gid=os.getegid())
+    assert isinstance(propose(replace(found, stat=ours), analysis(), POLICY, History(), NOW), Edit)
 
 
 def test_a_file_with_holes_is_refused(mp3: Path) -> None:
