@@ -126,7 +126,7 @@ class Scanner:
     # --- working --------------------------------------------------------------------------------------------------
 
     async def work(self, roots: Sequence[bytes], limit: int | None = None) -> None:
-        """All that is due under these roots: first listening, each recording then written, then what else waits."""
+        """All that is due under these roots, or of these files: listening, with each write behind it, then the rest."""
         header = self.pipeline.header
         now = time.time()
 
@@ -154,7 +154,7 @@ class Scanner:
         after = 0
         below = tuple(root.rstrip(b"/") + b"/" for root in roots)
         while due := page(after):
-            yield from (one for one in due if one.path.startswith(below))
+            yield from (one for one in due if one.path in roots or one.path.startswith(below))
             after = due[-1].track_id
 
     async def _listen(self, due: Due) -> None:

@@ -65,13 +65,13 @@ def _watched(roots: Sequence[bytes], post: Callable[[bytes], None], reporter: Re
 
 
 async def write(scanner: Scanner, paths: Sequence[bytes], *, again: bool) -> ScanCounts:
-    """Decides, and writes, whatever waits for it."""
+    """Decides, and writes, whatever waits for it; with paths, those files or what lies below those folders."""
     if again:
         undoing.lift(scanner.pipeline, paths)
     scanner.counts = ScanCounts()
     with scanner.pipeline.writer.begin() as connection:
         roots = views.roots(connection)
-    await scanner.work(roots)
+    await scanner.work(paths or roots)
     return scanner.counts
 
 

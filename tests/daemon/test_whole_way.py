@@ -171,6 +171,15 @@ def test_a_dry_run_decides_nothing(place: Place) -> None:
     assert place.explain("wav.wav")["decision"]["outcome"] == "refused"  # type: ignore[index]
 
 
+def test_write_takes_the_paths_that_are_named(place: Place) -> None:
+    before = place.contents()
+    place.scan("--dry-run")
+    written = json.loads(place.run("write", str(place.music / "flac.flac"), "--json"))
+    assert written["written"] == 1
+    assert {name for name, content in place.contents().items() if content != before[name]} == {"flac.flac"}
+    assert json.loads(place.run("write", "--json"))["written"] == 6
+
+
 def test_moved_and_retagged_files_are_not_heard_again(place: Place) -> None:
     place.scan()
     (place.music / "new").mkdir()
