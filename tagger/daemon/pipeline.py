@@ -33,6 +33,7 @@ from tagger.records import (
 )
 from tagger.tags.edit import CHANGED_BY_USER
 from tagger.tags.fields import field_of
+from tagger.tags.refusals import Reason
 
 NOT_HEARD = frozenset({"too short", "silent"})
 """Reasons of decoding that are no failures: the recording is not heard, nothing is written."""
@@ -150,6 +151,8 @@ class Pipeline:
         match prepared:
             case Failure():
                 return self._write_failed(due, prepared)
+            case Refused(reason=Reason.DISK_FULL, detail=detail):  # of the disk, not of the file: tried again
+                return self._write_failed(due, Failure(stage=Stage.WRITE, reason=Reason.DISK_FULL, detail=detail))
             case Refused(reason=reason, detail=detail):
                 return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
             case Dropped():
@@ -172,7 +175,7 @@ class Pipeline:
         elif isinstance(answer, Dropped):
             state = JournalState.DROPPED
         else:  # the worker broke: the file itself says what happened
-            state = await self.files.do(jobs.Settle(prepared))
+            state = await self._settled(prepared)
         with self.writer.begin() as connection:
             journal.set_state(connection, row_id, state)
         if state is JournalState.RENAMED and root is not None:
@@ -218,19 +221,24 @@ class Pipeline:
     # --- after a crash --------------------------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """Settles what the last run left open, then removes copies that nobody owns; how many rows were open."""
+        """Settles what the last run left open, then removes copies that nobody owns; how many rows are settled."""
+        settled = 0
         with self.writer.begin() as connection:
             rows = journal.open_rows(connection)
             folders = journal.directories(connection)
         for row in rows:
-            state = await self.files.do(jobs.Settle(row.prepared))
+            state = await self._settled(row.prepared)
             with self.writer.begin() as connection:
-                journal.set_state(
-                    connection, row.id, state if isinstance(state, JournalState) else JournalState.FOREIGN
-                )
+                journal.set_state(connection, row.id, state)
+            settled += state is not JournalState.PREPARED
         for folder in sorted(folders if rows else ()):
             await self.files.do(jobs.RemoveStrays(folder))
-        return len(rows)
+        return settled
+
+    async def _settled(self, prepared: Prepared) -> JournalState:
+        """What became of a write; "prepared" where nobody can tell now."""
+        state = await self.files.do(jobs.Settle(prepared))
+        return state if isinstance(state, JournalState) else JournalState.PREPARED
 
     async def close(self) -> None:
         await asyncio.gather(self.files.close(), self.model.close())

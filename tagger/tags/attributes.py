@@ -41,20 +41,32 @@ def has_holes(fd: int, size_bytes: int) -> bool:
 def carry_over(source_fd: int, target_fd: int, stat: FileStat) -> None:
     """Owner, then mode (changing the owner clears bits of it), then extended attributes with the access lists.
 
-    Raises NotCarriedOverError where the copy would not have what the original has.
+    What the copy has beyond that goes, such as an access list that its folder gives to new files. Raises
+    NotCarriedOverError where the copy would not have what the original has.
     """
     try:
         os.fchown(target_fd, stat.uid, stat.gid)
         os.fchmod(target_fd, stat.mode & 0o7777)
     except OSError as error:
         raise NotCarriedOverError(f"user {stat.uid}, group {stat.gid}: {error.strerror}") from error
-    for name in _xattrs(source_fd):
+    names = _xattrs(source_fd)
+    for name in names:
         value = os.getxattr(source_fd, name)
         try:
             os.setxattr(target_fd, name, value)
         except OSError as error:
             if not name.startswith(_LABELS):
                 raise NotCarriedOverError(f"{name}: {error.strerror}") from error
+    for name in _xattrs(target_fd):
+        if name not in names and not name.startswith(_LABELS):
+            _take_away(target_fd, name)
+
+
+def _take_away(fd: int, name: str) -> None:
+    try:
+        os.removexattr(fd, name)
+    except OSError as error:
+        raise NotCarriedOverError(f"{name}: {error.strerror}") from error
 
 
 def _xattrs(fd: int) -> list[str]:

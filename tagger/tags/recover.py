@@ -13,14 +13,17 @@ from tagger.tags.write import abort
 def settle(prepared: Prepared) -> JournalState:
     """By the file's content: the new one (renamed), the old one (dropped), or another (foreign). The copy goes.
 
-    A file that cannot be read now is foreign: nobody knows what it holds.
+    A file that cannot be read now (its disk is not there, it was moved) stays "prepared": the next start asks again.
     """
     try:
         with os.fdopen(os.open(prepared.path, OPEN_FLAGS), "rb") as file:
             content = content_hash(file)
     except OSError:
-        content = ""
-    abort(prepared)
+        content = None
+    with suppress(OSError):  # the disk is gone, or cannot be written to: strays are looked for by every scan
+        abort(prepared)
+    if content is None:
+        return JournalState.PREPARED
     if content == prepared.hash_after:
         return JournalState.RENAMED
     return JournalState.DROPPED if content == prepared.hash_before else JournalState.FOREIGN

@@ -11,6 +11,7 @@ from tagger.records import (
     Edit,
     Failure,
     FieldEdit,
+    FileStat,
     JournalKind,
     JournalRow,
     JournalState,
@@ -19,6 +20,7 @@ from tagger.records import (
     Refused,
     Unchanged,
 )
+from tagger.tags.attributes import refusal
 from tagger.tags.copy import Order, make
 from tagger.tags.fields import equal, standing
 from tagger.tags.formats.base import FormatError
@@ -42,12 +44,14 @@ def prepare_undo(path: bytes, rows: Sequence[JournalRow], policy: Policy) -> Und
         return Unchanged(notes={}), {"undo": "nothing was written to it"}
     try:
         with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
-            current = content_hash(file)
+            stat, current = FileStat.of(os.fstat(file.fileno())), content_hash(file)
     except FileNotFoundError:
         return Dropped(reason="it is no longer there"), {}
     newest, oldest = writes[0].prepared, writes[-1].prepared
     if current == oldest.hash_before:
         return Unchanged(notes={}), {"undo": "it is as it was before"}
+    if refused := refusal(stat, policy):
+        return refused, {}
     if current == newest.hash_after and all(
         later.prepared.hash_before == sooner.prepared.hash_after for later, sooner in pairwise(writes)
     ):

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -208,6 +209,21 @@ def test_extended_attributes_stay(mp3: Path) -> None:
     assert os.getxattr(mp3, "user.note") == b"mine"
 
 
+def test_what_a_folder_gives_to_new_files_is_not_given_to_the_copy(mp3: Path) -> None:
+    """An access list that opens every new file to user 12345 must not open one that was closed to him."""
+    everybody = 0xFFFFFFFF
+    entries = [(1, 7, everybody), (2, 7, 12345), (4, 5, everybody), (16, 7, everybody), (32, 5, everybody)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(mp3.parent, "system.posix_acl_default", acl)
+    except OSError:
+        pytest.skip("needs a file system with access lists")
+    mp3.chmod(0o664)
+    commit(prepared_of(mp3))
+    assert os.listxattr(mp3) == []
+    assert mp3.stat().st_mode & 0o777 == 0o664
+
+
 def test_mtime_can_be_preserved(mp3: Path) -> None:
     os.utime(mp3, ns=(10**18, 10**18))
     commit(prepared_of(mp3, replace(POLICY, preserve_mtime=True)))
@@ -245,6 +261,25 @@ def test_hard_links_and_read_only_modes_are_refused(mp3: Path) -> None:
     refused = propose(inspected(mp3), analysis(), POLICY, History(), NOW)
     assert isinstance(refused, Refused)
     assert refused.reason == Reason.READ_ONLY_MODE
+
+
+@pytest.mark.parametrize("edited_since", [False, True])
+def test_undo_honours_modes_and_hard_links(mp3: Path, edited_since: bool) -> None:
+    prepared = prepared_of(mp3)
+    commit(prepared)
+    if edited_since:
+        with_genre(mp3, "Polka")
+    mp3.chmod(0o444)
+    refused, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], POLICY)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.READ_ONLY_MODE
+    mp3.chmod(0o644)
+    os.link(mp3, mp3.with_name("twin"))
+    refused, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], POLICY)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.HARD_LINKS
+    allowed, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], replace(POLICY, break_hardlinks=True))
+    assert isinstance(allowed, Prepared)
 
 
 def test_a_file_of_another_user_is_refused(mp3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +383,15 @@ def test_a_file_that_somebody_else_changed_is_settled_as_foreign(mp3: Path) -> N
     mp3.write_bytes(b"other")
     assert recover.settle(prepared) is JournalState.FOREIGN
     assert mp3.read_bytes() == b"other"
+
+
+def test_a_file_whose_disk_is_away_is_settled_when_it_is_back(mp3: Path) -> None:
+    prepared = prepared_of(mp3)
+    commit(prepared)
+    away = mp3.parent.rename(mp3.parent.with_name("away"))
+    assert recover.settle(prepared) is JournalState.PREPARED
+    away.rename(mp3.parent)
+    assert recover.settle(prepared) is JournalState.RENAMED
 
 
 # --- policies -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import io
 import random
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -82,6 +83,54 @@ def _mp4(path: Path) -> None:
     file.save()
 
 
+def _audio_last(path: Path) -> None:
+    """Its metadata before its audio, as files for streaming have it: the offset tables must follow the audio."""
+    content = io.BytesIO(path.read_bytes())
+    with (
+        av.open(content) as source,
+        av.open(str(path), "w", format="ipod", options={"movflags": "faststart"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+
+
+def _long_offsets(path: Path) -> None:
+    """The same with offsets and a size of 64 bits."""
+    _audio_last(path)
+    content = path.read_bytes()
+    atoms = {name: (start, stop) for name, start, stop in _atoms(content, 0, len(content))}
+    (moov, behind), (mdat, end) = atoms[b"moov"], atoms[b"mdat"]
+    shift = len(_widened(content, moov, behind, 0)) - (behind - moov) + 8
+    audio = b"\0\0\0\1mdat" + (end - mdat + 8).to_bytes(8, "big") + content[mdat + 8 : end]
+    path.write_bytes(
+        content[:moov] + _widened(content, moov, behind, shift) + content[behind:mdat] + audio + content[end:]
+    )
+
+
+def _atoms(content: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    while start + 8 <= stop:
+        end = start + int.from_bytes(content[start : start + 4], "big")
+        yield content[start + 4 : start + 8], start, end
+        start = end
+
+
+def _widened(content: bytes, start: int, stop: int, shift: int) -> bytes:
+    """The atoms of this range, each stco in them a co64 whose offsets are `shift` bytes further on."""
+    made = b""
+    for name, at, end in _atoms(content, start, stop):
+        body = content[at + 8 : end]
+        if name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            body = _widened(content, at + 8, end, shift)
+        elif name == b"stco":
+            offsets = struct.unpack(f">{len(body) // 4 - 2}I", body[8:])
+            name, body = b"co64", body[:8] + b"".join((one + shift).to_bytes(8, "big") for one in offsets)
+        made += (8 + len(body)).to_bytes(4, "big") + name + body
+    return made
+
+
 def _info_genre(path: Path) -> None:
     """A WAV as other programs leave it, its genre in LIST INFO."""
     content = path.read_bytes()
@@ -99,6 +148,8 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "ogg with a cover": ("ogg-vorbis", _large_comment),
     "opus with values": ("ogg-opus", _comment(mutagen.oggopus.OggOpus)),
     "m4a with values": ("m4a", _mp4),
+    "m4a with its audio last": ("m4a", _audio_last),
+    "alac with long offsets": ("alac", _long_offsets),
     "wav with INFO": ("wav", _info_genre),
     **{kind: (kind, lambda path: None) for kind in KINDS},
 }

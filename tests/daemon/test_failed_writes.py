@@ -1,0 +1,115 @@
+"""What becomes of a track whose disk fails while it is written: nothing is lost, and it comes again."""
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tagger.catalog import journal, store, views
+from tagger.catalog.engine import open_writer
+from tagger.catalog.views import Due
+from tagger.daemon import file_worker
+from tagger.daemon.pipeline import Pipeline, program_version
+from tagger.records import Analysis, Failure, Inspection, JournalState, Outcome, Policy, Refused, Stage
+from tagger.tags.inspect import inspect
+from tagger.tags.refusals import Reason
+from tagger.vocabulary import GENRES, MOODS
+from tests.audio import write_audio
+from tests.bundles import untrained
+
+
+class Workers:
+    """File workers in this process; some kinds of job are answered in their place."""
+
+    def __init__(self, **answers: object) -> None:
+        self.answers = answers
+
+    async def do(self, job: Any) -> Any:
+        kind = type(job).__name__
+        return self.answers[kind] if kind in self.answers else file_worker._do(job)
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> Path:
+    (tmp_path / "music").mkdir()
+    return write_audio(tmp_path / "music", "mp3", 0.5)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, track: Path) -> Pipeline:
+    """One track that was heard, and is due for a decision."""
+    header = replace(untrained(tmp_path / "bundle.safetensors"), id="b-1")
+    writer = open_writer(tmp_path / "catalog.sqlite")
+    found = inspect(os.fsencode(track))
+    assert isinstance(found, Inspection)
+    with writer.begin() as connection:
+        store.put_bundle(connection, header.id, header.name, header.version, header.labels, header.card)
+        store.put_root(connection, os.fsencode(track.parent), 1)
+        store.put_inspection(connection, found, os.fsencode(track.parent), time.time())
+        store.put_analysis(connection, found.identity, _analysis(), 0.5, time.time())
+    return Pipeline(writer=writer, files=Workers(), model=None, header=header, policy=Policy())  # type: ignore[arg-type]
+
+
+def _analysis() -> Analysis:
+    return Analysis(
+        bundle_id="b-1",
+        genre="jazz",
+        genre_confidence=0.8,
+        mood="happy",
+        mood_confidence=0.8,
+        emotion="excited",
+        valence=0.7,
+        arousal=0.6,
+        dominance=0.5,
+        probabilities={
+            "genre": {label: 0.8 if label == "jazz" else 0.0 for label in GENRES},
+            "mood": {label: 0.8 if label == "happy" else 0.0 for label in MOODS},
+        },
+        embedding=b"",
+        chunks=1,
+    )
+
+
+def due(pipeline: Pipeline, after_s: float = 0) -> list[Due]:
+    """What would be decided so many seconds from now."""
+    with pipeline.writer.begin() as connection:
+        now = time.time() + after_s
+        return views.due_for_decision(
+            connection, "b-1", pipeline.policy.digest(), program_version(), now, after=0, limit=9
+        )
+
+
+def decided(pipeline: Pipeline, **answers: object) -> Any:
+    pipeline.files = Workers(**answers)  # type: ignore[assignment]
+    return asyncio.run(pipeline.decide(due(pipeline, after_s=1e7)[0]))
+
+
+def test_a_full_disk_is_a_failure_that_comes_again(pipeline: Pipeline, track: Path) -> None:
+    old = track.read_bytes()
+    result = decided(pipeline, Prepare=Refused(reason=Reason.DISK_FULL))
+    assert result.failure is not None
+    assert result.failure.reason == Reason.DISK_FULL
+    assert track.read_bytes() == old
+    assert due(pipeline) == []
+    assert len(due(pipeline, after_s=1e7)) == 1
+    assert decided(pipeline).outcome is Outcome.WRITTEN
+    assert due(pipeline, after_s=1e7) == []
+
+
+def test_a_disk_that_goes_away_before_the_rename_is_settled_later(pipeline: Pipeline) -> None:
+    """Neither the rename nor the look afterwards answers: the row stays open, and the next start closes it."""
+    gone = Failure(stage=Stage.WRITE, reason="input or output error")
+    assert decided(pipeline, Commit=gone, Settle=gone).outcome is None
+    assert states(pipeline) == [JournalState.PREPARED]
+    pipeline.files = Workers()  # type: ignore[assignment]
+    assert asyncio.run(pipeline.recover()) == 1
+    assert states(pipeline) == []
+
+
+def states(pipeline: Pipeline) -> list[JournalState]:
+    with pipeline.writer.begin() as connection:
+        return [row.state for row in journal.open_rows(connection)]
