@@ -1,6 +1,6 @@
 """Every question to the catalog; one function a question, values out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,9 +21,13 @@ class KnownFile(NamedTuple):
     track_id: int
     path: bytes
     root: bytes
-    stat: FileStat
     identity: str
-    missing: bool
+    missing_since: float | None
+    stat: FileStat
+
+    @property
+    def missing(self) -> bool:
+        return self.missing_since is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +118,14 @@ def was_scanned(connection: Connection, root: bytes) -> bool:
     return connection.execute(query).scalar_one_or_none() is not None
 
 
-def known_files(connection: Connection, root: bytes) -> Iterator[KnownFile]:
-    """The tracks below a root, those of roots inside it too, path ascending."""
+def known_files(
+    connection: Connection, root: bytes, *, after: bytes = b"", limit: int | None = None
+) -> list[KnownFile]:
+    """The tracks below a root that follow a path, those of roots inside it too, path ascending."""
     below = root.rstrip(b"/")
-    inside = (tracks.c.path >= below + b"/") & (tracks.c.path < below + b"0")  # "0" comes right behind "/"
-    query = _known_query().where(inside).order_by(tracks.c.path)
-    for page in connection.execute(query).partitions(1000):
-        yield from map(_known, page)
+    inside = (tracks.c.path > max(after, below + b"/")) & (tracks.c.path < below + b"0")  # "0" follows "/"
+    query = _known_query().where(inside).order_by(tracks.c.path).limit(limit)
+    return [_known(row) for row in connection.execute(query)]
 
 
 def known_file(connection: Connection, path: bytes) -> KnownFile | None:
@@ -271,7 +276,7 @@ def _known_query() -> Select[Any]:
 
 def _known(row: Sequence[Any]) -> KnownFile:
     track_id, path, root, identity, missing_since = row[:5]
-    return KnownFile(track_id, path, root, FileStat._make(row[5:]), identity, missing_since is not None)
+    return KnownFile(track_id, path, root, identity, missing_since, FileStat._make(row[5:]))
 
 
 def _decision(row: Row[Any]) -> Decision:

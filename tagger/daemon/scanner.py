@@ -62,7 +62,6 @@ class Scanner:
         """Compares a root with the catalog."""
         with self.pipeline.writer.begin() as connection:
             trouble = mounts.trouble(root, views.device_of(connection, root))
-            known = list(views.known_files(connection, root))
             failed_before = views.due_for_inspection(connection, time.time())
         if trouble:
             self.reporter.say(f"{os.fsdecode(root)} {trouble}; nothing under it counts as missing")
@@ -70,12 +69,16 @@ class Scanner:
         gone: list[KnownFile] = []
         changed: list[tuple[Found, KnownFile | None]] = []
         now = time.time()
-        for found, row in merged(walk.files(), iter(known)):
+        for found, row in merged(walk.files(), self._known(root)):
             if found is None:
                 assert row is not None
                 gone.append(row)
                 continue
             self.counts.seen += 1
+            if self.counts.seen % _PAGE == 0:  # a signal is heard on the way through a large library
+                await asyncio.sleep(0)
+                if self.pipeline.stopping:
+                    raise StoppingError
             if row is not None and row.stat == found.stat and not row.missing and row.track_id not in failed_before:
                 continue
             if age_s(found.stat, now) < self.settle_s:
@@ -94,6 +97,17 @@ class Scanner:
                 store.put_root(connection, root, mounts.device_of(root))
                 if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
                     store.root_scanned(connection, root, time.time())
+
+    def _known(self, root: bytes) -> Iterator[KnownFile]:
+        """What the catalog knows below a root, page by page: a library is never in memory as a whole."""
+        after = b""
+        while True:
+            with self.pipeline.writer.begin() as connection:
+                page = views.known_files(connection, root, after=after, limit=_PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].path
 
     def _mark_gone(self, root: bytes, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
         """What is not there is missing, unless nobody can say: an unreadable folder, a disk that is not mounted."""

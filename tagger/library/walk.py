@@ -37,32 +37,29 @@ class Walk:
 
     def _folder(self, folder: bytes) -> Iterator[Found]:
         try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=_order)
+            with os.scandir(folder) as entries:  # folders sort as the paths below them do: with a slash behind
+                found = {e.name + b"/" if e.is_dir(follow_symlinks=False) else e.name: e for e in entries}
         except OSError:
             self.unreadable.append(folder)
             return
         names, paths = _patterns(self.exclude)
         start = len(self.root.rstrip(b"/")) + 1
-        for entry in found:
+        for key in sorted(found):
+            entry = found[key]
             name = entry.name
             if name.startswith(b"."):
                 if name.startswith(TEMP_PREFIX) and name.endswith(TEMP_SUFFIX):
                     self.strays.append(entry.path)
             elif (names and names.match(name)) or (paths and paths.match(entry.path, start)):
                 continue
-            elif is_audio(name) and entry.is_file(follow_symlinks=False):
-                if stat := _stat(entry):
-                    yield Found(entry.path, stat)
-            elif entry.is_dir(follow_symlinks=False):
+            elif len(key) > len(name):
                 yield from self._folder(entry.path)
-
-
-def _stat(entry: os.DirEntry[bytes]) -> FileStat | None:
-    try:
-        return FileStat.of(entry.stat(follow_symlinks=False))
-    except OSError:  # it went while we looked
-        return None
+            elif is_audio(name) and entry.is_file(follow_symlinks=False):
+                try:
+                    stat = FileStat.of(entry.stat(follow_symlinks=False))
+                except OSError:  # it went while we looked
+                    continue
+                yield Found(entry.path, stat)
 
 
 def is_audio(name: bytes) -> bool:
@@ -114,8 +111,3 @@ def passed_over(path: bytes, roots: Sequence[bytes], exclude: Sequence[str]) -> 
         if not is_audio(path):
             return "no audio file by its name"
     return None
-
-
-def _order(entry: os.DirEntry[bytes]) -> bytes:
-    """Folders sort as the paths below them do: with a slash behind the name."""
-    return entry.name + b"/" if entry.is_dir(follow_symlinks=False) else entry.name
