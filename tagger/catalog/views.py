@@ -125,7 +125,7 @@ def known_files(
     below = root.rstrip(b"/")
     inside = (tracks.c.path > max(after, below + b"/")) & (tracks.c.path < below + b"0")  # "0" follows "/"
     query = _known_query().where(inside).order_by(tracks.c.path).limit(limit)
-    return [_known(row) for row in connection.execute(query)]
+    return [_known(row) for row in connection.execute(query).all()]
 
 
 def known_file(connection: Connection, path: bytes) -> KnownFile | None:

@@ -227,17 +227,20 @@ def _one_a_recording(due: Iterable[Due]) -> list[Due]:
 
 def merged(found: Iterator[Found], known: Iterator[KnownFile]) -> Iterator[tuple[Found | None, KnownFile | None]]:
     """Both in the order of their paths, side by side where they name the same file."""
-    file, row = next(found, None), next(known, None)
-    while file is not None or row is not None:
-        if row is None or (file is not None and file.path < row.path):
-            yield file, None
-            file = next(found, None)
-        elif file is None or row.path < file.path:
+    row = next(known, None)
+    for file in found:
+        while row is not None and row.path < file.path:
             yield None, row
             row = next(known, None)
-        else:
+        if row is not None and row.path == file.path:
             yield file, row
-            file, row = next(found, None), next(known, None)
+            row = next(known, None)
+        else:
+            yield file, None
+    if row is not None:
+        yield None, row
+    for row in known:
+        yield None, row
 
 
 def found_at(path: bytes) -> Found | None:

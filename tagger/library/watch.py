@@ -3,12 +3,32 @@
 import os
 from collections.abc import Callable, Sequence
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver as BaseObserver
 
-_SILENT = ("opened", "closed_no_write")
-"""Reading a file is no change; our own workers do it all the time."""
+_CHANGES: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
+"""All that the kernel is asked for: reading is no change, and our own scans and workers read all the time."""
 
 
 class _Handler(FileSystemEventHandler):
@@ -16,8 +36,6 @@ class _Handler(FileSystemEventHandler):
         self._post = post
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _SILENT or (event.is_directory and event.event_type == "modified"):
-            return
         for path in (event.src_path, event.dest_path):
             if path:
                 self._post(os.fsencode(path))
@@ -31,6 +49,6 @@ def start(roots: Sequence[bytes], post: Callable[[bytes], None]) -> BaseObserver
     observer = Observer()
     handler = _Handler(post)
     for root in roots:
-        observer.schedule(handler, os.fsdecode(root), recursive=True)
+        observer.schedule(handler, os.fsdecode(root), recursive=True, event_filter=_CHANGES)
     observer.start()
     return observer
