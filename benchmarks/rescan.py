@@ -16,6 +16,7 @@ from tagger.library.walk import Walk
 from tagger.records import Failure, Stage
 
 FILES, FOLDERS = 20_000, 200
+FIND_EVERY_S = 25
 SETTINGS = """\
 [library]
 settle_s = 0
@@ -29,12 +30,11 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(dir=music.BUILD) as scratch:
         home = Path(scratch)
         root = _library(home)
-        find = statistics.median(_find(root) for _ in range(5))
         command = [*process.TAGGER, "serve", "--yes", "--catalog", str(home / "catalog.sqlite"), str(root)]
         with (home / "log").open("wb") as log:
             daemon = subprocess.Popen(command, env=process.environment(home, SETTINGS), stdout=log, stderr=log)
         try:
-            rescan = _rescan(daemon, home / "log")
+            rescan, find = _rescan_and_find(daemon, home / "log", root)
         finally:
             os.kill(daemon.pid, signal.SIGTERM)
             daemon.wait(timeout=30)
@@ -74,22 +74,26 @@ def _find(root: Path) -> float:
     return process.cpu_seconds(["find", str(root), "-type", "f", "-printf", "%s %T@ %p\n"])
 
 
-def _rescan(daemon: "subprocess.Popen[bytes]", log: Path) -> float:
-    """Waits for the first scan's end, then for two rescans; CPU of the cheaper one, idling taken off."""
+def _rescan_and_find(daemon: "subprocess.Popen[bytes]", log: Path, root: Path) -> tuple[float, float]:
+    """Median CPU seconds of three rescans, idling taken off, and of the finds in those minutes.
+
+    Both start from rest, as whatever is periodic does: a loop of finds would find its code and data in the caches.
+    """
     deadline = time.monotonic() + 900
     while b"watching" not in log.read_bytes():
         if daemon.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(log.read_text(errors="replace")[-2000:])
         time.sleep(0.5)
     time.sleep(8)
-    seconds = [_cpu(daemon.pid)]
-    for _ in range(130):
+    seconds, finds = [_cpu(daemon.pid)], []
+    for second in range(1, 191):
         time.sleep(1)
         seconds.append(_cpu(daemon.pid))
+        if second % FIND_EVERY_S == 0:
+            finds.append(_find(root))
     steps = [after - before for before, after in pairwise(seconds)]
     idle = statistics.median(steps)
-    bursts = _bursts(steps, idle)
-    return min(bursts)
+    return statistics.median(_bursts(steps, idle)), statistics.median(finds)
 
 
 def _bursts(steps: list[float], idle: float) -> list[float]:

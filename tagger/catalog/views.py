@@ -15,8 +15,22 @@ _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
 
 
+class Standing(NamedTuple):
+    """What a scan compares a file on the disk with. A tuple of little: each is read for every file of the library."""
+
+    track_id: int
+    path: bytes
+    root: bytes
+    missing_since: float | None
+    stat: tuple[int, ...]  # as FileStat
+
+    def equals(self, stat: FileStat) -> bool:
+        """Whether the file is there in this very state."""
+        return self.stat == stat and self.missing_since is None
+
+
 class KnownFile(NamedTuple):
-    """What a scan compares a file on the disk with. A tuple: one is made for each file of the library."""
+    """A track as the catalog knows it."""
 
     track_id: int
     path: bytes
@@ -118,14 +132,23 @@ def was_scanned(connection: Connection, root: bytes) -> bool:
     return connection.execute(query).scalar_one_or_none() is not None
 
 
-def known_files(
-    connection: Connection, root: bytes, *, after: bytes = b"", limit: int | None = None
-) -> list[KnownFile]:
+def standing(connection: Connection, root: bytes, after: bytes, limit: int) -> list[Standing]:
     """The tracks below a root that follow a path, those of roots inside it too, path ascending."""
-    below = root.rstrip(b"/")
-    inside = (tracks.c.path > max(after, below + b"/")) & (tracks.c.path < below + b"0")  # "0" follows "/"
-    query = _known_query().where(inside).order_by(tracks.c.path).limit(limit)
-    return [_known(row) for row in connection.execute(query).all()]
+    columns = (tracks.c[name] for name in ("id", "path", "root", "missing_since", *FileStat._fields))
+    query = select(*columns).where(_below(root, after)).order_by(tracks.c.path).limit(limit)
+    rows = connection.execute(query).all()
+    return [Standing(track, path, of, missing_since, tuple(stat)) for track, path, of, missing_since, *stat in rows]
+
+
+def known_files(connection: Connection, root: bytes) -> list[KnownFile]:
+    """The tracks below a root, those of roots inside it too, path ascending."""
+    rows = connection.execute(_known_query().where(_below(root)).order_by(tracks.c.path)).all()
+    return [_known(row) for row in rows]
+
+
+def _below(root: bytes, after: bytes = b"") -> ColumnElement[bool]:
+    folder = root.rstrip(b"/")
+    return (tracks.c.path > max(after, folder + b"/")) & (tracks.c.path < folder + b"0")  # "0" comes right behind "/"
 
 
 def known_file(connection: Connection, path: bytes) -> KnownFile | None:

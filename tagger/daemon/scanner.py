@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tagger.catalog import store, views
-from tagger.catalog.views import Due, KnownFile
+from tagger.catalog.views import Due, Standing
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline, Result, StoppingError, program_version
 from tagger.daemon.report import Reporter, ScanCounts
@@ -18,7 +18,7 @@ from tagger.library.walk import Found, Walk
 from tagger.records import Edit, FileStat, Outcome
 
 _Item = TypeVar("_Item")
-_PAGE = 500
+_PAGE = 2000
 """Tracks asked of the catalog at once."""
 
 
@@ -54,7 +54,7 @@ class Scanner:
                 store.mark_missing(connection, [known.track_id], time.time())
                 self.counts.missing += 1
         if found is not None and (known is None or known.missing or known.stat != found.stat):
-            await self._inspect(found, root, known)
+            await self._inspect(found, root)
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -66,10 +66,10 @@ class Scanner:
         if trouble:
             self.reporter.say(f"{os.fsdecode(root)} {trouble}; nothing under it counts as missing")
         walk = Walk(root=root, exclude=self.exclude)
-        gone: list[KnownFile] = []
-        changed: list[tuple[Found, KnownFile | None]] = []
+        gone: list[Standing] = []
+        changed: list[Found] = []
         now = time.time()
-        for found, row in merged(walk.files(), self._known(root)):
+        for found, row in merged(walk.files(), self._standing(root)):
             if found is None:
                 assert row is not None
                 gone.append(row)
@@ -79,48 +79,51 @@ class Scanner:
                 await asyncio.sleep(0)
                 if self.pipeline.stopping:
                     raise StoppingError
-            if row is not None and row.stat == found.stat and not row.missing and row.track_id not in failed_before:
+            if row is not None and row.equals(found.stat) and row.track_id not in failed_before:
                 continue
             if age_s(found.stat, now) < self.settle_s:
                 young.append((found.path, root))
             else:
-                changed.append((found, row))
+                changed.append(found)
         if not trouble:
             self._mark_gone(root, gone, walk.unreadable)
         for folder in walk.unreadable:
             self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
         for folder in {os.path.dirname(path) for path in walk.strays}:
             await self.pipeline.files.do(jobs.RemoveStrays(folder))
-        await self._each(changed, lambda pair: self._inspect(pair[0], root, pair[1]), "look at")
+        await self._each(changed, lambda found: self._inspect(found, root), "look at")
         with self.pipeline.writer.begin() as connection:
             if not trouble:
                 store.put_root(connection, root, mounts.device_of(root))
                 if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
                     store.root_scanned(connection, root, time.time())
 
-    def _known(self, root: bytes) -> Iterator[KnownFile]:
+    def _standing(self, root: bytes) -> Iterator[Standing]:
         """What the catalog knows below a root, page by page: a library is never in memory as a whole."""
         after = b""
         while True:
             with self.pipeline.writer.begin() as connection:
-                page = views.known_files(connection, root, after=after, limit=_PAGE)
+                page = views.standing(connection, root, after, _PAGE)
             yield from page
             if len(page) < _PAGE:
                 return
             after = page[-1].path
 
-    def _mark_gone(self, root: bytes, gone: Sequence[KnownFile], unreadable: Sequence[bytes]) -> None:
+    def _mark_gone(self, root: bytes, gone: Sequence[Standing], unreadable: Sequence[bytes]) -> None:
         """What is not there is missing, unless nobody can say: an unreadable folder, a disk that is not mounted."""
         inner = {row.root for row in gone} - {root}
         with self.pipeline.writer.begin() as connection:
             absent = [other for other in inner if mounts.trouble(other, views.device_of(connection, other))]
         hidden = tuple(folder.rstrip(b"/") + b"/" for folder in (*unreadable, *absent))
-        ids = [row.track_id for row in gone if not row.missing and not row.path.startswith(hidden or (b"\0",))]
+        there = [row for row in gone if row.missing_since is None]
+        ids = [row.track_id for row in there if not row.path.startswith(hidden or (b"\0",))]
         with self.pipeline.writer.begin() as connection:
             store.mark_missing(connection, ids, time.time())
         self.counts.missing += len(ids)
 
-    async def _inspect(self, found: Found, root: bytes, known: KnownFile | None) -> None:
+    async def _inspect(self, found: Found, root: bytes) -> None:
+        with self.pipeline.writer.begin() as connection:
+            known = views.known_file(connection, found.path)
         failure = await self.pipeline.inspect(found, root, known)
         if failure:
             self._failed(found.path, failure.reason, failure.detail)
@@ -225,7 +228,7 @@ def _one_a_recording(due: Iterable[Due]) -> list[Due]:
     return list({one.identity: one for one in reversed(list(due))}.values())[::-1]
 
 
-def merged(found: Iterator[Found], known: Iterator[KnownFile]) -> Iterator[tuple[Found | None, KnownFile | None]]:
+def merged(found: Iterator[Found], known: Iterator[Standing]) -> Iterator[tuple[Found | None, Standing | None]]:
     """Both in the order of their paths, side by side where they name the same file."""
     row = next(known, None)
     for file in found:

@@ -1,6 +1,7 @@
 """The daemon's life after its first scan: events, the periodic rescan, requests; one thing at a time."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +46,8 @@ async def serve(
         async with at_work:
             counts = await scanner.scan(roots)
         await scanner.pipeline.close()
+        gc.collect()
+        gc.freeze()  # what stands now lives as long as the daemon: no rescan's garbage collection looks at it again
         reporter.say(f"scanned: {_words(counts)}; watching")
         await _watch(settings, scanner, roots, events, at_work, stopped)
     finally:
