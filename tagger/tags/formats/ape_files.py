@@ -87,9 +87,10 @@ class ApeFile:
 
     def _stream(self, file: BinaryIO, layout: _Layout) -> Stream:
         try:
-            return self.stream(file, layout.audio_start)
+            length_seconds, channels = self.stream(file, layout.audio_start)
         except Exception:  # mutagen meets hostile input here and leaks errors of every kind
             return None, None
+        return (length_seconds, channels) if channels else (None, None)
 
 
 def _layout(file: BinaryIO) -> _Layout:
