@@ -21,6 +21,7 @@ from tagger.tags.refusals import Reason
 END_BYTES = 32  # of the header and, alike, of the footer
 MAX_TAG_BYTES = 1 << 28
 """As an ID3v2 tag; the size field of an APE tag would hold more."""
+_MAX_ITEMS = 65_536  # FFmpeg reads no tag with more
 _MARK = b"APETAGEX"
 _COUNTS = struct.Struct("<II")  # at byte 12 of an end: size (items and footer), count of the items
 _ITEM = struct.Struct("<II")  # size of the value, flags; then the key, a zero byte and the value
@@ -119,6 +120,8 @@ def parse(raw: bytes, offset: int) -> Tag:
     size_bytes, count = _COUNTS.unpack_from(footer, 12)
     if size_bytes + len(header) != len(raw):
         raise FormatError(Reason.APE_DAMAGED, f"{size_bytes + len(header)} bytes declared, {len(raw)} found")
+    if count > _MAX_ITEMS:
+        raise FormatError(Reason.APE_TOO_LARGE, f"{count} items")
     items = tuple(_items(raw, len(header), offset, count))
     return Tag(offset=offset, header=header, items=items, footer=footer)
 

@@ -3,8 +3,7 @@
 A file without an APE tag gets it between the audio and those, where other programs look for it. An ID3v2 tag in front
 stays as it is.
 
-Formats: https://github.com/fernandotcl/monkeys-audio (MACLib/APEHeader.h), https://www.wavpack.com/WavPack5FileFormat.pdf,
-https://trac.musepack.net/musepack/wiki/SV8Specification
+Formats: `ape` for the tag, `ape_streams` for the audio.
 """
 
 import os
@@ -12,12 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from mutagen.monkeysaudio import MonkeysAudioInfo
-from mutagen.musepack import MusepackInfo
-from mutagen.wavpack import WavPackInfo
-
 from tagger.records import TagValues
-from tagger.tags.formats import ape, id3, id3_values, musepack_sv8
+from tagger.tags.formats import ape, ape_streams, id3, id3_values
+from tagger.tags.formats.ape_streams import Stream
 from tagger.tags.formats.base import Content, Copy, FormatError, Plan, Style
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.formats.tails import Tail, find_tail
@@ -26,11 +22,6 @@ from tagger.tags.splice import tidy
 
 _BEHIND = ((), ("id3v1",), ("id3v1", "lyrics3"))
 """What programs look past to find an APE tag, last one first."""
-_FINAL_BLOCK, _MONO = 1 << 12, 1 << 2  # flags of a WavPack block
-_MAX_BLOCKS = 4096  # that may hold channels of the same samples
-
-Stream = tuple[float | None, int | None]
-"""Declared length in seconds, channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +78,9 @@ class ApeFile:
 
     def _stream(self, file: BinaryIO, layout: _Layout) -> Stream:
         try:
-            length_seconds, channels = self.stream(file, layout.audio_start)
+            return self.stream(file, layout.audio_start)
         except Exception:  # mutagen meets hostile input here and leaks errors of every kind
             return None, None
-        return (length_seconds, channels) if channels else (None, None)
 
 
 def _layout(file: BinaryIO) -> _Layout:
@@ -119,7 +109,7 @@ def _tag(file: BinaryIO, layout: _Layout) -> ape.Tag | None:
 
 
 def _check(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> None:
-    """Raises FormatError unless the tail is one that other programs find the same tag in."""
+    """Raises FormatError unless the tag can be spliced, and stands where other programs find it."""
     kinds = tuple(kind for kind, _ in layout.tail.tags)
     if kinds.count("ape") > 1:
         raise FormatError(Reason.APE_TWICE)
@@ -163,45 +153,11 @@ def _filled(values: TagValues, other: TagValues) -> TagValues:
     )
 
 
-def _monkeys_audio(file: BinaryIO, start: int) -> Stream:
-    file.seek(start)
-    info = MonkeysAudioInfo(file)
-    return info.length or None, info.channels
-
-
-def _wavpack(file: BinaryIO, start: int) -> Stream:
-    file.seek(start)
-    return WavPackInfo(file).length or None, _wavpack_channels(file, start)
-
-
-def _wavpack_channels(file: BinaryIO, start: int) -> int | None:
-    """Channels of the blocks up to the first that is marked as the last of its samples; None where none is."""
-    channels = 0
-    for _ in range(_MAX_BLOCKS):
-        block = _read_at(file, start, 32)
-        if len(block) < 32 or not block.startswith(b"wvpk"):
-            return None
-        flags = int.from_bytes(block[24:28], "little")
-        channels += 1 if flags & _MONO else 2
-        if flags & _FINAL_BLOCK:
-            return channels
-        start += 8 + int.from_bytes(block[4:8], "little")
-    return None
-
-
-def _musepack(file: BinaryIO, start: int) -> Stream:
-    if _read_at(file, start, 4) == b"MPCK":
-        return musepack_sv8.stream(file, start)
-    file.seek(start)
-    info = MusepackInfo(file)
-    return info.length, info.channels
-
-
 def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:
     file.seek(max(0, offset))
     return file.read(length)
 
 
-MONKEYS_AUDIO = ApeFile(name="ape", suffixes=(b".ape",), marks=(b"MAC ",), stream=_monkeys_audio)
-WAVPACK = ApeFile(name="wavpack", suffixes=(b".wv",), marks=(b"wvpk",), stream=_wavpack)
-MUSEPACK = ApeFile(name="musepack", suffixes=(b".mpc", b".mp+"), marks=(b"MP+", b"MPCK"), stream=_musepack)
+MONKEYS_AUDIO = ApeFile(name="ape", suffixes=(b".ape",), marks=(b"MAC ",), stream=ape_streams.monkeys_audio)
+WAVPACK = ApeFile(name="wavpack", suffixes=(b".wv",), marks=(b"wvpk",), stream=ape_streams.wavpack)
+MUSEPACK = ApeFile(name="musepack", suffixes=(b".mpc", b".mp+"), marks=(b"MP+", b"MPCK"), stream=ape_streams.musepack)
