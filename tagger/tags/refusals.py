@@ -40,6 +40,7 @@ class Reason(StrEnum):
     APE_VERSION = "an APE tag of a version that cannot hold this"
     APE_TWICE = "more than one APE tag"
     APE_HIDDEN = "tags at the end behind which other programs find no APE tag"
+    APE_AS_AUDIO = "a Musepack 8 file with an ID3v1 tag and no APE tag (FFmpeg would play a new one in front of it)"
     APE_TOO_LARGE = "an APE tag larger than tagger writes"
 
     # Ogg

@@ -115,6 +115,8 @@ def _check(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> None:
         raise FormatError(Reason.APE_TWICE)
     if kinds[: kinds.index("ape") if tag else len(kinds)] not in _BEHIND:
         raise FormatError(Reason.APE_HIDDEN, ", ".join(kinds))
+    if not tag and kinds and _read_at(file, layout.audio_start, 4) == b"MPCK":
+        raise FormatError(Reason.APE_AS_AUDIO)
     lyrics = layout.tail.offset("lyrics3")
     if lyrics is not None and not _is_lyrics3_v2(file, lyrics, layout.tail.offset("id3v1") or layout.size_bytes):
         raise FormatError(Reason.APE_HIDDEN, "lyrics3")

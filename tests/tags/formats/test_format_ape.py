@@ -3,10 +3,13 @@
 import io
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+import av
 import mutagen.apev2
+import numpy as np
 import pytest
 
 from tagger.tags import opinion
@@ -62,9 +65,18 @@ def reason(content: bytes, suffix: str = "wv") -> str | None:
     return refused.reason if refused else None
 
 
-@pytest.mark.parametrize("tail", [id3v1(), lyrics3() + id3v1()], ids=["ID3v1", "Lyrics3 and ID3v1"])
-@pytest.mark.parametrize("old", [b"", tag(TITLE), tag(TITLE, header=False)], ids=["no tag", "a tag", "no header"])
-@pytest.mark.parametrize("kind", KINDS)
+TAILS = {"ID3v1": id3v1(), "Lyrics3 and ID3v1": lyrics3() + id3v1()}
+OLD = {"no tag": b"", "a tag": tag(TITLE), "no header": tag(TITLE, header=False)}
+AROUND = [
+    pytest.param(kind, old, tail, id=f"{kind}, {name}, {behind}")
+    for kind in KINDS
+    for name, old in OLD.items()
+    for behind, tail in TAILS.items()
+    if old or kind != "musepack 8"
+]
+
+
+@pytest.mark.parametrize(("kind", "old", "tail"), AROUND)
 def test_what_stands_around_the_tag_stays(
     kind: str, old: bytes, tail: bytes, audio: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -75,6 +87,34 @@ def test_what_stands_around_the_tag_stays(
     assert new.startswith(b"APETAGEX", len(front)) is (old[:8] in (b"", b"APETAGEX"))
     assert new.endswith(tail)
     assert opinion.values(io.BytesIO(new), detect(io.BytesIO(new), path.suffix.encode()).name) == CHANGES
+
+
+@pytest.mark.parametrize(("kind", "old", "tail"), AROUND)
+def test_ffmpeg_plays_no_tag_that_it_did_not(
+    kind: str, old: bytes, tail: bytes, audio: dict[str, bytes], tmp_path: Path
+) -> None:
+    """It complains of an ID3v1 tag in some of them, before as after."""
+    content = audio[kind] + old + tail
+    new = spliced(content, tmp_path / f"a.{ape_files.KINDS.get(kind, 'wv')}")
+    assert samples(new).size == samples(content).size
+    if not old:
+        assert np.array_equal(samples(new), samples(content))
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_ffmpeg_would_play_a_new_tag_in_musepack_8(tail: bytes, audio: dict[str, bytes]) -> None:
+    content = audio["musepack 8"]
+    assert samples(content + tag(TITLE) + tail).size > samples(content + tail).size
+    assert reason(content + tail, "mpc") == Reason.APE_AS_AUDIO
+    assert reason(content + tag(TITLE) + tail, "mpc") is None
+
+
+def samples(content: bytes) -> np.ndarray:
+    """What FFmpeg decodes until it ends or fails."""
+    frames: list[np.ndarray] = []
+    with av.open(io.BytesIO(content)) as container, suppress(av.error.FFmpegError):
+        frames.extend(frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0))
+    return np.concatenate(frames)
 
 
 def test_a_tag_behind_id3v1_stays_there(audio: dict[str, bytes], tmp_path: Path) -> None:
@@ -88,7 +128,7 @@ def test_taglib_reads_a_new_tag_in_front_of_id3v1(
     audio: dict[str, bytes], tmp_path: Path, need_module: Callable[[str], ModuleType]
 ) -> None:
     taglib = need_module("taglib")
-    for kind in KINDS:
+    for kind in ("wavpack", "musepack 7", "monkeys"):
         path = tmp_path / f"b.{ape_files.KINDS.get(kind, 'wv')}"
         new = spliced(audio[kind] + id3v1(), path)
         path.write_bytes(new)
