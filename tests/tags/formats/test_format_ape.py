@@ -270,31 +270,6 @@ def test_a_tag_that_is_too_large(audio: dict[str, bytes], monkeypatch: pytest.Mo
     assert caught.value.reason == Reason.APE_TOO_LARGE
 
 
-@pytest.mark.parametrize(
-    ("kind", "length_seconds", "channels"),
-    [("wavpack", 0.5, 2), ("musepack 7", 0.0653, 2), ("musepack 8", 0.0261, 2), ("monkeys", 0.1045, 2)],
-)
-def test_length_and_channels(kind: str, length_seconds: float, channels: int, audio: dict[str, bytes]) -> None:
-    for front in (b"", id3v2((b"TIT2", b"x"))):
-        file = io.BytesIO(front + audio[kind])
-        content = detect(file, f".{ape_files.KINDS.get(kind, 'wv')}".encode()).read(file)
-        assert content.length_seconds == pytest.approx(length_seconds, abs=1e-3)
-        assert content.channels == channels
-
-
-def test_a_stream_header_that_lies_is_no_reason_not_to_write(audio: dict[str, bytes], tmp_path: Path) -> None:
-    """A packet of size 0 in front of the stream header, a number without end, a block that leads nowhere."""
-    for content in (b"MPCKXX\0", b"MPCKSH" + b"\xff" * 30, b"MPCK", b"MPCKSH\5\0\0"):
-        file = io.BytesIO(content)
-        read = detect(file, b".mpc").read(file)
-        assert (read.length_seconds, read.channels, read.refusal) == (None, None, None)
-    wavpack = bytearray(audio["wavpack"])
-    wavpack[25] &= ~0x10  # not the last block of its samples
-    wavpack[4:8] = b"\xff" * 4
-    file = io.BytesIO(bytes(wavpack))
-    assert detect(file, b".wv").read(file).channels is None
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutated_tags_are_refused_or_undoable(kind: str, audio: dict[str, bytes], tmp_path: Path) -> None:
     """Seeded mutations of tag and tail: a value or a FormatError comes of each, and nothing foreign is lost."""
