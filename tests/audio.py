@@ -29,6 +29,7 @@ KINDS = {
     "alac": Kind("m4a", "alac", format="ipod"),
     "wav": Kind("wav", "pcm_s16le"),
     "aiff": Kind("aiff", "pcm_s16be"),
+    "wavpack": Kind("wv", "wavpack"),
     "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
     "webm": Kind("webm", "libopus", rate_hz=48_000, bit_rate=64_000, exact=False),
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from mutagen.aiff import AIFF
+from mutagen.apev2 import TEXT, APENoHeaderError, APEv2
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
@@ -66,6 +67,19 @@ def _mp4(tags: Any) -> Values:
     return found
 
 
+def _ape(file: BinaryIO) -> Values:
+    found: Values = {}
+    try:
+        tags = APEv2(file)
+    except APENoHeaderError:
+        return found
+    for key, entry in tags.items():
+        name = key.lower() if key.lower() in ("genre", "mood") else key.upper()
+        if entry.kind == TEXT and (name in ("genre", "mood") or name.startswith(PREFIX)):
+            found[name] = tuple(entry)
+    return found
+
+
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp3": _mp3,
     "flac": lambda file: _comment(FLAC(file).tags),
@@ -74,4 +88,7 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
+    "wavpack": _ape,
+    "musepack": _ape,
+    "ape": _ape,
 }

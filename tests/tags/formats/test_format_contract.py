@@ -22,6 +22,7 @@ from tagger.tags import opinion
 from tagger.tags.formats.base import Format, FormatError, Style
 from tagger.tags.formats.detect import FORMATS, detect
 from tagger.tags.splice import blocks, inverse
+from tests import ape_files
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
 
@@ -32,7 +33,7 @@ CHANGES = {
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
 }
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "alac", "wav", "aiff")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "alac", "wav", "aiff", "wavpack")
 
 
 def _id3_v24(path: Path) -> None:
@@ -132,6 +133,26 @@ def _widened(content: bytes, start: int, stop: int, shift: int) -> bytes:
     return made
 
 
+def _ape(path: Path) -> None:
+    """Items in odd case, a value of two, binary ones, a foreign one that is read-only; a large cover last."""
+    tag = ape_files.tag(
+        ape_files.item(b"tITLE", "Tïtle".encode()),
+        ape_files.item(b"GENRE", b"Ambient\0Noise"),
+        ape_files.item(b"Year", b"1999-01-02"),
+        ape_files.item(b"Catalog", b"kept as it is", flags=1),
+        ape_files.item(b"Fingerprint", bytes(range(256)), flags=2),
+        ape_files.item(b"Related", b"https://example.org/", flags=4),
+        ape_files.item(b"Cover Art (Front)", b"cover.png\0" + bytes(range(256)) * 1_200, flags=2),
+    )
+    path.write_bytes(ape_files.untagged(path.read_bytes()) + tag)
+
+
+def _bare_ape(path: Path) -> None:
+    """A tag without header, in its version 1."""
+    tag = ape_files.tag(ape_files.item(b"Title", b"Title"), version=1000, header=False)
+    path.write_bytes(ape_files.untagged(path.read_bytes()) + tag)
+
+
 def _info_genre(path: Path) -> None:
     """A WAV as other programs leave it, its genre in LIST INFO."""
     content = path.read_bytes()
@@ -153,7 +174,9 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "m4a with its audio last": ("m4a", _audio_last),
     "alac with long offsets": ("alac", _long_offsets),
     "wav with INFO": ("wav", _info_genre),
-    **{kind: (kind, lambda path: None) for kind in KINDS},
+    **{f"{kind} with an APE tag": (kind, _ape) for kind in ("wavpack", *ape_files.KINDS)},
+    "wavpack with a bare tag": ("wavpack", _bare_ape),
+    **{kind: (kind, lambda path: None) for kind in (*KINDS, *ape_files.KINDS)},
 }
 
 
@@ -161,10 +184,11 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """One second in every container, as its encoder leaves it."""
     folder = tmp_path_factory.mktemp("plain")
-    return {kind: write_audio(folder, kind, 1.0, name=kind).read_bytes() for kind in KINDS}
+    made = {kind: write_audio(folder, kind, 1.0, name=kind).read_bytes() for kind in KINDS}
+    return made | {kind: ape_files.write(folder, kind).read_bytes() for kind in ape_files.KINDS}
 
 
-SUFFIX = {"ogg-vorbis": "ogg", "ogg-opus": "opus", "alac": "m4a"}
+SUFFIX = {"ogg-vorbis": "ogg", "ogg-opus": "opus", "alac": "m4a", "wavpack": "wv", **ape_files.KINDS}
 
 
 @pytest.fixture(params=DRESSED)
@@ -264,7 +288,7 @@ LABELS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_siz
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(LABELS, min_size=1, max_size=3, unique=True))
 def test_any_text_comes_back(values: list[str], plain: dict[str, bytes], tmp_path: Path) -> None:
-    for kind in ("mp3", "flac", "ogg-opus", "m4a"):
+    for kind in ("mp3", "flac", "ogg-opus", "m4a", "musepack 8"):
         path = tmp_path / f"any.{SUFFIX.get(kind, kind)}"
         path.write_bytes(plain[kind])
         new, _ = spliced(path, {"mood": tuple(values), "TAGGER_MOOD": tuple(values)})
@@ -273,7 +297,7 @@ def test_any_text_comes_back(values: list[str], plain: dict[str, bytes], tmp_pat
         assert tags.own["TAGGER_MOOD"] == tuple(values)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *ape_files.KINDS])
 def test_damaged_files_are_refused_and_never_crash(kind: str, plain: dict[str, bytes], tmp_path: Path) -> None:
     """Seeded mutations: whatever comes of one, it is a value or a FormatError, and nothing foreign is lost."""
     generator = random.Random(kind)
@@ -303,6 +327,7 @@ def test_damaged_files_are_refused_and_never_crash(kind: str, plain: dict[str, b
 def test_every_format_is_in_the_suite() -> None:
     assert {container.name for container in FORMATS} == {
         "mp3", "flac", "ogg-vorbis", "ogg-opus", "mp4", "wav", "aiff",
+        "wavpack", "musepack", "ape",
     }  # fmt: skip
 
 
