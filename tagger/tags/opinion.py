@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from mutagen.aiff import AIFF
+from mutagen.asf import ASF, UNICODE
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
@@ -66,6 +67,16 @@ def _mp4(tags: Any) -> Values:
     return found
 
 
+def _asf(tags: Any) -> Values:
+    found: dict[str, list[str]] = {}
+    for key, value in tags:
+        name = key.upper()
+        if value.TYPE == UNICODE and (name in ("WM/GENRE", "WM/MOOD") or name.startswith(PREFIX)):
+            field = name.removeprefix("WM/").lower() if name.startswith("WM/") else name
+            found.setdefault(field, []).append(str(value))
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp3": _mp3,
     "flac": lambda file: _comment(FLAC(file).tags),
@@ -74,4 +85,5 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
+    "asf": lambda file: _asf(ASF(file).tags),
 }
