@@ -49,6 +49,7 @@ UNICODE = 0
 HEAD_BYTES = 24  # GUID and size, in front of every object
 HEADER_HEAD_BYTES = 30
 EXTENSION_HEAD_BYTES = 46
+_DATA_HEAD_BYTES = 26  # behind its size: an ID of the file, the number of packets, two reserved bytes
 _MOST_HEADER_BYTES = 1 << 28
 _MOST_OBJECTS = 1_000  # in a row; the files of known encoders have less than a hundred
 _DESCRIPTION_NAMES = ("Title", "Author", "Copyright", "Description", "Rating")
@@ -154,15 +155,15 @@ def packets(file: BinaryIO, header: Header) -> tuple[int, int]:
     found = _head(file, header.length)
     if found is None or found.guid != DATA:
         raise FormatError(Reason.DAMAGED, "no data object behind the header")
-    if not HEAD_BYTES + 26 <= found.length <= size_bytes - found.offset:
+    if not HEAD_BYTES + _DATA_HEAD_BYTES <= found.length <= size_bytes - found.offset:
         raise FormatError(Reason.DAMAGED, f"{found.end} bytes declared, {size_bytes} found")
     position = found.end
     for _ in range(_MOST_OBJECTS):
         behind = _head(file, position)
-        if behind is None or behind.length < HEAD_BYTES:
-            return found.body + 26, found.end  # a file's ID, the number of packets, two reserved bytes
-        if behind.guid in (HEADER, DATA):
+        if behind and behind.guid in (HEADER, DATA):
             raise FormatError(Reason.ASF_TWICE)
+        if behind is None or not HEAD_BYTES <= behind.length <= size_bytes - position:  # no object: it stays as it is
+            return found.body + _DATA_HEAD_BYTES, found.end
         position = behind.end
     raise FormatError(Reason.DAMAGED, f"more than {_MOST_OBJECTS} objects behind the data")
 

@@ -270,6 +270,8 @@ def test_the_declared_size_follows_only_where_it_was_right(plain: bytes, tmp_pat
 def test_what_is_behind_stays(plain: bytes, tmp_path: Path) -> None:
     index = made(UUID("33000890-E5B1-11CF-89F4-00A0C90349CB").bytes_le, bytes(32)) + b"TAG" + bytes(125)
     assert spliced(plain + index, CHANGES, tmp_path).endswith(index)
+    endless = bytes(16) + b"\xff" * 8
+    assert spliced(plain + endless, CHANGES, tmp_path).endswith(endless)
 
 
 def test_slack_behind_the_attributes_stays(plain: bytes, tmp_path: Path) -> None:
@@ -313,6 +315,7 @@ def test_an_encrypted_stream(plain: bytes) -> None:
 def test_several_headers(plain: bytes) -> None:
     objects, behind = split(plain)
     assert reason(plain + plain) == Reason.ASF_TWICE
+    assert reason(plain + plain[:100]) == Reason.ASF_TWICE
     assert reason(joined([*objects, (HEADER, bytes(6))], behind)) == Reason.ASF_TWICE
     assert reason(plain + made(DATA, bytes(26))) == Reason.ASF_TWICE
     assert reason(joined([*objects, (EXTENDED_DESCRIPTION, bytes(2))], behind)) == Reason.ASF_TWICE
