@@ -28,7 +28,6 @@ from tagger.tags.formats.asf_objects import (
     UNICODE,
     AsfObject,
     Header,
-    attributes,
     packets,
     read_header,
 )
@@ -151,7 +150,7 @@ class _NewHeader:
 
     def _attributes(self, holder: AsfObject) -> Plan:
         """Foreign ones copied, ours in their places in the holder of ours, new ones behind, and gone elsewhere."""
-        found = attributes(self.header, holder)
+        found = self.header.attributes[holder.guid]
         waiting = dict(self.values) if holder == self.holder else {}
         segments: list[Segment] = []
         for attribute in found:
@@ -231,7 +230,7 @@ def _foreign(header: Header) -> Iterator[bytes]:
 
 
 def _foreign_attributes(header: Header, holder: AsfObject) -> Iterator[bytes]:
-    found = attributes(header, holder)
+    found = header.attributes[holder.guid]
     yield from (header.raw(one.offset, one.end) for one in found if one.field is None)
     if rest := header.raw(found[-1].end if found else holder.body + 2, holder.end):
         yield rest

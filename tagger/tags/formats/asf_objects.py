@@ -7,7 +7,7 @@ Format: https://exse.eyewated.com/fls/54b3ed95bbfb1a92.pdf (Advanced Systems For
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO
@@ -104,6 +104,7 @@ class Header:
 
     content: bytes
     objects: tuple[AsfObject, ...]
+    attributes: Mapping[bytes, tuple[Attribute, ...]]  # of each of HOLDERS that is there
 
     @property
     def length(self) -> int:
@@ -123,7 +124,10 @@ class Header:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Raises FormatError where its objects do not fill it, are not as many as it says, or one is there twice."""
+    """The header of a file, its attributes with it.
+
+    Raises FormatError where its objects do not fill it, are not as many as it says, or run past each other.
+    """
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(HEADER_HEAD_BYTES)
@@ -139,11 +143,12 @@ def read_header(file: BinaryIO) -> Header:
     )
     if len(objects) != count:
         raise FormatError(Reason.DAMAGED, f"{count} objects declared, {len(objects)} found")
-    header = Header(content=content, objects=objects)
-    guids = [one.guid for one in (*objects, *(inner for one in objects for inner in one.inner))]
+    every = (*objects, *(inner for one in objects for inner in one.inner))
+    guids = [one.guid for one in every]
     if any(guids.count(guid) > 1 for guid in _ONCE):
         raise FormatError(Reason.ASF_TWICE)
-    return header
+    held = {one.guid: _attributes(content, one) for one in every if one.guid in HOLDERS}
+    return Header(content=content, objects=objects, attributes=held)
 
 
 def packets(file: BinaryIO, header: Header) -> tuple[int, int]:
@@ -166,22 +171,6 @@ def packets(file: BinaryIO, header: Header) -> tuple[int, int]:
             return found.body + _DATA_HEAD_BYTES, found.end
         position = behind.end
     raise FormatError(Reason.DAMAGED, f"more than {_MOST_OBJECTS} objects behind the data")
-
-
-def attributes(header: Header, holder: AsfObject) -> tuple[Attribute, ...]:
-    """Those of one of HOLDERS. Raises FormatError where one runs past its object."""
-    count = int.from_bytes(header.raw(holder.body, min(holder.body + 2, holder.end)), "little")
-    found: list[Attribute] = []
-    position = holder.body + 2
-    for number in range(count):
-        attribute = _attribute(header.content, holder, position)
-        if attribute is None or attribute.end > holder.end:
-            raise FormatError(Reason.DAMAGED, f"attribute {number + 1} of {count} runs past its object")
-        found.append(attribute)
-        position = attribute.end
-    if position > holder.end:
-        raise FormatError(Reason.DAMAGED, "an object without its number of attributes")
-    return tuple(found)
 
 
 def descriptions(header: Header) -> Iterator[tuple[str, str]]:
@@ -228,6 +217,22 @@ def _head(file: BinaryIO, offset: int) -> AsfObject | None:
     if len(head) < HEAD_BYTES:
         return None
     return AsfObject(guid=head[:16], offset=offset, length=int.from_bytes(head[16:], "little"))
+
+
+def _attributes(content: bytes, holder: AsfObject) -> tuple[Attribute, ...]:
+    """Raises FormatError where one runs past its object."""
+    position = holder.body + 2
+    if position > holder.end:
+        raise FormatError(Reason.DAMAGED, "an object without its number of attributes")
+    count = int.from_bytes(content[holder.body : position], "little")
+    found: list[Attribute] = []
+    for number in range(count):
+        attribute = _attribute(content, holder, position)
+        if attribute is None or attribute.end > holder.end:
+            raise FormatError(Reason.DAMAGED, f"attribute {number + 1} of {count} runs past its object")
+        found.append(attribute)
+        position = attribute.end
+    return tuple(found)
 
 
 def _attribute(content: bytes, holder: AsfObject, position: int) -> Attribute | None:

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from tagger.records import TagValues
-from tagger.tags.fields import PREFIX
 from tagger.tags.formats.asf_objects import (
     FILE_PROPERTIES,
     HOLDERS,
     STREAM_PROPERTIES,
     UNICODE,
     AsfObject,
-    Attribute,
     Header,
-    attributes,
     descriptions,
 )
 from tagger.tags.formats.base import FormatError
@@ -33,37 +30,26 @@ _CODECS = {0x0A: "wmavoice", 0x55: "mp3", 0x160: "wmav1", 0x161: "wmav2", 0x162:
 
 
 def values(header: Header) -> TagValues:
-    """Raises FormatError where attributes run past their object."""
+    """As players show them; an attribute of ours that is no text is no value."""
     texts: dict[str, list[str]] = {}
+    ours: dict[str, list[str]] = {}
     for name, text in descriptions(header):
         texts.setdefault(name, []).append(text)
-    for attribute in _attributes(header):
-        if attribute.kind == UNICODE:
-            texts.setdefault(attribute.field or attribute.name, []).append(attribute.text)
+    for attribute in (one for guid in HOLDERS for one in header.attributes.get(guid, ())):
+        if attribute.kind == UNICODE and attribute.field:
+            ours.setdefault(attribute.field, []).append(attribute.text)
+        elif attribute.kind == UNICODE:
+            texts.setdefault(attribute.name, []).append(attribute.text)
     joined = {name: "; ".join(several) or None for name, several in texts.items()}
     return TagValues(
         artist=joined.get("Author"),
         title=joined.get("Title"),
         album=joined.get("WM/AlbumTitle"),
         year=year(joined.get("WM/Year")),
-        genre=tuple(texts.get("genre", ())),
-        mood=tuple(texts.get("mood", ())),
-        own={name: tuple(several) for name, several in texts.items() if name.startswith(PREFIX)},
+        genre=tuple(ours.pop("genre", ())),
+        mood=tuple(ours.pop("mood", ())),
+        own={name: tuple(several) for name, several in ours.items()},
     )
-
-
-def _attributes(header: Header) -> Iterator[Attribute]:
-    """All of them, in the order in which their values count."""
-    for guid in HOLDERS:
-        if holder := header.find(guid):
-            yield from attributes(header, holder)
-
-
-def _file_properties(header: Header) -> AsfObject:
-    found = header.find(FILE_PROPERTIES)
-    if found is None or found.length < _FILE_PROPERTIES_BYTES:
-        raise FormatError(Reason.DAMAGED, "no file properties")
-    return found
 
 
 def declared_size(header: Header) -> int:
@@ -100,3 +86,10 @@ def is_encrypted(header: Header) -> bool:
 
 def _streams(header: Header) -> Iterator[AsfObject]:
     return (one for one in header.objects if one.guid == STREAM_PROPERTIES)
+
+
+def _file_properties(header: Header) -> AsfObject:
+    found = header.find(FILE_PROPERTIES)
+    if found is None or found.length < _FILE_PROPERTIES_BYTES:
+        raise FormatError(Reason.DAMAGED, "no file properties")
+    return found

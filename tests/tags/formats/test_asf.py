@@ -202,6 +202,15 @@ def test_ours_of_another_type_is_replaced(plain: bytes, tmp_path: Path) -> None:
     assert mutagen.asf.ASF(io.BytesIO(new))["WM/Genre"] == ["Jazz"]
 
 
+def test_names_that_only_look_like_ours_are_foreign(plain: bytes, tmp_path: Path) -> None:
+    entries = [attribute(name, text("x")) for name in ("genre", "MOOD", "WM/GenreID", "xTAGGER_MOOD")]
+    content = with_attributes(plain, *entries, attribute("wm/genre", text("Noise")))
+    assert read(content) == {"genre": ("Noise",), "mood": ()}
+    new = spliced(content, CHANGES, tmp_path)
+    assert all(new.count(entry) == 1 for entry in entries)
+    assert "wm/genre".encode("utf-16-le") not in new
+
+
 def test_without_an_extended_description_one_is_made(plain: bytes, tmp_path: Path) -> None:
     content = replaced(plain, EXTENDED_DESCRIPTION, lambda _: None)
     new = spliced(content, CHANGES, tmp_path)
