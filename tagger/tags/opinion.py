@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 
 from mutagen.aiff import AIFF
 from mutagen.apev2 import TEXT, APENoHeaderError, APEv2
+from mutagen.asf import ASF, UNICODE
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
@@ -80,6 +81,16 @@ def _ape(file: BinaryIO) -> Values:
     return found
 
 
+def _asf(tags: Any) -> Values:
+    found: dict[str, list[str]] = {}
+    for key, value in tags:
+        name = key.upper()
+        if value.TYPE == UNICODE and (name in ("WM/GENRE", "WM/MOOD") or name.startswith(PREFIX)):
+            field = name.removeprefix("WM/").lower() if name.startswith("WM/") else name
+            found.setdefault(field, []).append(str(value))
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp3": _mp3,
     "flac": lambda file: _comment(FLAC(file).tags),
@@ -91,4 +102,5 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "wavpack": _ape,
     "musepack": _ape,
     "ape": _ape,
+    "asf": lambda file: _asf(ASF(file).tags),
 }

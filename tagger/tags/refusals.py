@@ -62,3 +62,8 @@ class Reason(StrEnum):
     MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
     MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
     MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"
+
+    # WMA, ASF
+    ASF_PROTECTED = "a WMA file that is protected or signed (DRM)"
+    ASF_TWICE = "a WMA file with its header, or a part of it, more than once"
+    ASF_TOO_LARGE = "a value would grow past what a WMA attribute can hold"

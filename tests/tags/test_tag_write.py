@@ -39,7 +39,7 @@ from tests.audio import write_audio
 
 NOW = "2026-01-02T03:04:05Z"
 POLICY = Policy(label_map={"jazz": "Jazz", "happy": "Happy", "r&b": "R&B"})
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "wav", "aiff", "wavpack")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "wav", "aiff", "wavpack", "wma")
 
 
 def analysis(genre: str = "jazz", mood: str = "happy", sure: float = 0.8, bundle_id: str = "b-1") -> Analysis:
@@ -280,6 +280,16 @@ def test_undo_honours_modes_and_hard_links(mp3: Path, edited_since: bool) -> Non
     assert refused.reason == Reason.HARD_LINKS
     allowed, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], replace(POLICY, break_hardlinks=True))
     assert isinstance(allowed, Prepared)
+
+
+def test_what_another_machine_wrote_is_ours_also_where_values_are_joined(tmp_path: Path) -> None:
+    """No journal row: the standard value is known by the file's own TAGGER_* value, of which WMA makes one string."""
+    path, policy = write_audio(tmp_path, "wma", 0.5), replace(POLICY, genres=2)
+    commit(prepared_of(path, policy))
+    assert len(inspected(path).tags.own["TAGGER_GENRE"]) == 1
+    again = propose(inspected(path), analysis("r&b"), policy, History(), NOW)
+    assert isinstance(again, Edit)
+    assert next(field.new for field in again.fields if field.name == Field.GENRE) == ("R&B",)
 
 
 def test_a_file_of_another_user_is_refused(mp3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
