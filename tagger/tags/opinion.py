@@ -7,7 +7,9 @@ from mutagen.aiff import AIFF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
+from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
+from mutagen.oggspeex import OggSpeex
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
@@ -71,6 +73,8 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "flac": lambda file: _comment(FLAC(file).tags),
     "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),
     "ogg-opus": lambda file: _comment(OggOpus(file).tags),
+    "ogg-speex": lambda file: _comment(OggSpeex(file).tags),
+    "ogg-flac": lambda file: _comment(OggFLAC(file).tags),
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     ID3_TWICE = "more than one ID3v2 tag"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # Vorbis comments (FLAC, Ogg Vorbis, Opus)
+    # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 
