@@ -24,9 +24,9 @@ class Reason(StrEnum):
 
     # ID3 (MP3, WAV, AIFF)
     ID3_VERSION = "an ID3v2 version that tagger does not write"
-    ID3_FLAGS = "an ID3v2 tag with flags (unsynchronisation, extended header, footer)"
+    ID3_FLAGS = "an ID3v2 tag that is compressed, or guarded by a checksum or restrictions"
     ID3_DAMAGED = "damaged ID3v2 tag"
-    ID3_TWICE = "more than one ID3v2 tag"
+    ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
     # Vorbis comments (FLAC, Ogg)

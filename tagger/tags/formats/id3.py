@@ -1,11 +1,11 @@
-"""ID3v2.3 and 2.4 tags, spliced frame by frame; shared by MP3, WAV and AIFF.
+"""ID3v2.2, 2.3 and 2.4 tags, spliced frame by frame; shared by all containers that hold one.
 
-Frames that are not ours are copied raw, in their order, and the tag keeps its version, header and padding. A field that
+Frames that are not ours are copied raw, in their order, and the tag keeps its version, flags and padding. A field that
 stands already is replaced where it stands; a new one goes in front, because TagLib stops reading at a frame of size 0.
-Version 2.3 holds several values as one joined string (`Style.v23_separator`), and readers get them as that one value:
+Before version 2.4 several values are one joined string (`Style.v23_separator`), and readers get them as that one value:
 what was joined is not split again, so comparing with what was written means joining that too.
 
-Format: https://id3.org/id3v2.3.0, https://id3.org/id3v2.4.0-structure and -frames.
+Format: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0, https://id3.org/id3v2.4.0-structure and -frames.
 """
 
 import re
@@ -14,41 +14,48 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tagger.tags.formats.base import Copy, FormatError, Literal, Segment, Style
+from tagger.tags.formats.id3_unsynchronised import View, synchronise, unsynchronise, view
 from tagger.tags.refusals import Reason
 
-HEADER_BYTES = 10  # of the tag and, alike, of each frame
+HEADER_BYTES = 10  # of the tag
 _MAX_TAG_BYTES = 1 << 28  # four bytes of seven bits
-_FRAME_ID = re.compile(rb"[A-Z][A-Z0-9]{3}")
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
-_FLAG_FOOTER = 0x10
+_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
+_KEPT_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
+_FRAME_UNSYNCHRONISED, _FRAME_LENGTH_FIRST = 0x02, 0x01  # flags of a frame of version 2.4
+_GENRE, _TEXT = (b"TCON", b"TCO"), (b"TXXX", b"TXX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame of the file, header included; `field` is ours ("genre", "mood", TAGGER_*) or None for a foreign one."""
+    """One frame as it is stored; `field` is ours ("genre", "mood", TAGGER_*) or None for a foreign one."""
 
     field: str | None
     id: bytes
     description: str  # of a TXXX frame, in its own spelling
     offset: int  # in the file
-    raw: bytes
-
-    @property
-    def empty(self) -> bool:
-        return len(self.raw) == HEADER_BYTES
+    raw: bytes  # header included
+    empty: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """A tag that can be spliced."""
 
-    version: int  # 3 or 4
-    length: int  # bytes in the file, header and padding included
+    version: int  # 2, 3 or 4
+    flags: int
+    length: int  # bytes in the file: header, padding and footer included
+    extended: bytes  # the extended header
     frames: tuple[Frame, ...]
 
     @property
     def foreign(self) -> tuple[bytes, ...]:
         return tuple(frame.raw for frame in self.frames if frame.field is None)
+
+    @property
+    def stored_whole(self) -> bool:
+        """Whether all that follows the header is unsynchronised as one."""
+        return self.version < 4 and bool(self.flags & _UNSYNCHRONISED)
 
 
 def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
@@ -63,120 +70,179 @@ def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
     return tags
 
 
+def without_stray_footer(raw: bytes) -> bytes:
+    """The tag at the start of `raw` alone: some programs clear the flag of a footer and leave its ten bytes."""
+    return raw[: _tag_length(raw[:HEADER_BYTES])]
+
+
 def parse(raw: bytes, offset: int) -> Tag:
     """The tag in `raw`, which stands at `offset` of the file. Raises FormatError where it cannot be spliced."""
     length = _tag_length(raw[:HEADER_BYTES])
     if not length:
         raise FormatError(Reason.ID3_DAMAGED, "no tag header")
     version, flags = raw[3], raw[5]
-    if version not in (3, 4):
+    if version not in _KEPT_FLAGS:
         raise FormatError(Reason.ID3_VERSION, f"2.{version}")
-    if flags:
+    if flags & ~_KEPT_FLAGS[version] or (version == 3 and flags & 0xC0 == 0xC0):
         raise FormatError(Reason.ID3_FLAGS, f"0x{flags:02x}")
     if length != len(raw):
         raise FormatError(Reason.ID3_DAMAGED, f"{length} bytes declared, {len(raw)} found")
-    return Tag(version=version, length=length, frames=tuple(_frames(raw, offset, version)))
+    body = raw[HEADER_BYTES : len(raw) - HEADER_BYTES if flags & _FOOTER else len(raw)]
+    seen = view(body) if version < 4 and flags & _UNSYNCHRONISED else View(body)
+    extended = _extended_header(seen.data, version) if version > 2 and flags & _EXTENDED else b""
+    frames = tuple(_frames(seen, body, len(extended), offset + HEADER_BYTES, version, flags))
+    return Tag(version=version, flags=flags, length=length, extended=extended, frames=frames)
 
 
 def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, reserve: int) -> list[Segment]:
     """The new tag, header and padding included; a file without a tag gets version 2.4.
 
-    Where the frames outgrow the old tag, `reserve` bytes of padding follow them.
+    Where the frames outgrow the old tag, `reserve` bytes of padding follow them; a footer stands for padding.
     """
-    version, old_length, frames = (tag.version, tag.length, tag.frames) if tag else (4, 0, ())
     if tag is None and not any(changes.values()):
         return []
-    front, body = _new_frames(version, frames, changes, style)
+    old = tag or Tag(version=4, flags=0, length=0, extended=b"", frames=())
+    front, body = _new_frames(old, changes, style)
     content = [*front, *body]
-    needed = HEADER_BYTES + sum(segment.length for segment in content)
-    length = old_length if needed <= old_length else needed + reserve
-    if length - HEADER_BYTES >= _MAX_TAG_BYTES:
+    footer = HEADER_BYTES if old.flags & _FOOTER else 0
+    needed = HEADER_BYTES + len(old.extended) + sum(segment.length for segment in content) + footer
+    length = needed if footer else old.length if needed <= old.length else needed + reserve
+    size = length - HEADER_BYTES - footer
+    if size >= _MAX_TAG_BYTES:
         raise FormatError(Reason.ID3_TOO_LARGE)
-    header = b"ID3" + bytes((version, 0, 0)) + _synchsafe(length - HEADER_BYTES)
-    return [Literal(header), *content, Literal(bytes(length - needed))]
+    header = bytes((old.version, 0, old.flags)) + _synchsafe(size)
+    padding = bytes(length - needed)
+    extended = _with_padding(old.extended, old.version, len(padding))
+    last = Literal(b"3DI" + header) if footer else Literal(padding)
+    return [Literal(b"ID3" + header + extended), *content, last]
 
 
-def _new_frames(
-    version: int, frames: Sequence[Frame], changes: Mapping[str, Sequence[str]], style: Style
-) -> tuple[list[Segment], list[Segment]]:
+def _extended_header(data: bytes, version: int) -> bytes:
+    """The extended header; one that holds a checksum or restrictions is refused, for they would no longer hold."""
+    if version == 3:
+        length = 4 + int.from_bytes(data[:4], "big")
+        kept = length == 10 and data[4:6] == b"\0\0"
+    else:
+        length = _from_synchsafe(data[:4]) or 0
+        kept = length == 6 and data[4:5] == b"\1" and not data[5] & 0x30
+    if len(data) < length or not kept:
+        raise FormatError(Reason.ID3_FLAGS, "an extended header with a checksum or restrictions")
+    return data[:length]
+
+
+def _with_padding(extended: bytes, version: int, padding: int) -> bytes:
+    """Version 2.3 states the padding's length in its extended header."""
+    return extended[:6] + padding.to_bytes(4, "big") if version == 3 and extended else extended
+
+
+def _new_frames(tag: Tag, changes: Mapping[str, Sequence[str]], style: Style) -> tuple[list[Segment], list[Segment]]:
     """What goes in front, and the old frames with the changed fields replaced in their places."""
+
+    def stored(frame: bytes) -> Literal:
+        return Literal(unsynchronise(frame) if tag.stored_whole else frame)
+
     waiting = {name: values for name, values in changes.items() if values}
     body: list[Segment] = []
     hidden = False  # behind an empty frame
-    for frame in frames:
+    for frame in tag.frames:
         hidden = hidden or frame.empty
         if frame.field not in changes:
             body.append(Copy(frame.offset, len(frame.raw)))
         elif frame.field in waiting and not hidden:
-            body.append(Literal(_renew(frame, waiting.pop(frame.field), version, style)))
-    spelling = {frame.field: frame for frame in reversed(frames) if frame.field in waiting}
+            body.append(stored(_renew(frame, waiting.pop(frame.field), tag.version, style)))
+    spelling = {frame.field: frame for frame in reversed(tag.frames) if frame.field in waiting}
     front: list[Segment] = []
+    if tag.stored_whole and tag.frames and tag.frames[-1].raw.endswith(b"\xff"):
+        body.append(Literal(b"\0"))  # else what follows could be taken for the start of an MPEG frame
     for name, values in waiting.items():
         old = spelling.get(name)
-        raw = _renew(old, values, version, style) if old else _create(name, values, version, style)
-        front.append(Literal(raw))
+        made = _renew(old, values, tag.version, style) if old else _create(name, values, tag.version, style)
+        front.append(stored(made))
     return front, body
 
 
 def _renew(old: Frame, values: Sequence[str], version: int, style: Style) -> bytes:
-    description = old.description if old.id == b"TXXX" else None
+    description = old.description if old.id in _TEXT else None
     return _text_frame(old.id, description, values, version, style)
 
 
 def _create(name: str, values: Sequence[str], version: int, style: Style) -> bytes:
     if name == "genre":
-        return _text_frame(b"TCON", None, values, version, style)
-    if name == "mood" and (version == 4 or style.v23_mood == "TMOO"):
+        return _text_frame(_GENRE[version == 2], None, values, version, style)
+    if name == "mood" and (version == 4 or (version == 3 and style.v23_mood == "TMOO")):
         return _text_frame(b"TMOO", None, values, version, style)
-    return _text_frame(b"TXXX", "MOOD" if name == "mood" else name, values, version, style)
+    return _text_frame(_TEXT[version == 2], "MOOD" if name == "mood" else name, values, version, style)
 
 
 def _text_frame(frame_id: bytes, description: str | None, values: Sequence[str], version: int, style: Style) -> bytes:
-    if frame_id == b"TCON":  # a leading parenthesis would be read as a numeric reference
+    if frame_id in _GENRE:  # a leading parenthesis would be read as a numeric reference
         values = ["(" + value if value.startswith("(") else value for value in values]
     text = ("\0" if version == 4 else style.v23_separator).join(values)
     if description is not None:
         text = f"{description}\0{text}"
-    if all(char < "\u0100" for char in text):
+    if all(char < "\u00ff" for char in text):  # 0xFF itself would have to be unsynchronised in version 2.4
         body = b"\0" + text.encode("latin-1")
     elif version == 4:
         body = b"\3" + text.encode("utf-8")
     else:  # each string begins with a byte order mark of its own
         strings = text.split("\0", 1) if description is not None else [text]
         body = b"\1" + b"\0\0".join(b"\xff\xfe" + string.encode("utf-16-le") for string in strings)
+    if version == 2:
+        return frame_id + len(body).to_bytes(3, "big") + body
     size = _synchsafe(len(body)) if version == 4 else len(body).to_bytes(4, "big")
     return frame_id + size + b"\0\0" + body
 
 
-def _frames(raw: bytes, offset: int, version: int) -> Iterator[Frame]:
-    position = HEADER_BYTES
-    while position < len(raw) and raw[position]:
-        frame_id, size_field = raw[position : position + 4], raw[position + 4 : position + 8]
-        size = _from_synchsafe(size_field) if version == 4 else int.from_bytes(size_field, "big")
-        end = position + HEADER_BYTES + (size if size is not None else len(raw))
-        if not _FRAME_ID.fullmatch(frame_id) or end > len(raw):
-            raise FormatError(Reason.ID3_DAMAGED, f"frame {frame_id!r} at byte {offset + position}")
-        frame = raw[position:end]
-        description = _description(frame) if frame_id == b"TXXX" else ""
-        field = _field(frame_id, description)
-        yield Frame(field=field, id=frame_id, description=description, offset=offset + position, raw=frame)
+def _frames(seen: View, body: bytes, start: int, offset: int, version: int, flags: int) -> Iterator[Frame]:
+    """The frames in `seen`, the meaning of `body`, which stands at `offset` of the file; the first at `start`."""
+    data, position = seen.data, start
+    header_bytes, name_bytes = (6, 3) if version == 2 else (10, 4)
+    while position < len(data) and data[position]:
+        frame_id = data[position : position + name_bytes]
+        size = _frame_size(data[position + name_bytes : position + (6 if version == 2 else 8)], version)
+        end = position + header_bytes + (size if size is not None else len(data))
+        if not re.fullmatch(rb"[A-Z][A-Z0-9]+", frame_id) or end > len(data):
+            raise FormatError(Reason.ID3_DAMAGED, f"frame {frame_id!r} at byte {offset + seen.stored_at(position)}")
+        frame = data[position:end]
+        description = _description(frame, version, flags) if frame_id in _TEXT else ""
+        at, behind = seen.stored_at(position), seen.stored_at(end - 1) + 1  # a zero behind it is the tag's, not its own
+        yield Frame(
+            field=_field(frame_id, description),
+            id=frame_id,
+            description=description,
+            offset=offset + at,
+            raw=body[at:behind],
+            empty=not size,
+        )
         position = end
-    if raw.count(0, position) != len(raw) - position:
-        raise FormatError(Reason.ID3_DAMAGED, f"padding that is not zero at byte {offset + position}")
+    if data.count(0, position) != len(data) - position:
+        raise FormatError(Reason.ID3_DAMAGED, f"padding that is not zero at byte {offset + seen.stored_at(position)}")
+
+
+def _frame_size(field: bytes, version: int) -> int | None:
+    return _from_synchsafe(field) if version == 4 else int.from_bytes(field, "big")
 
 
 def _field(frame_id: bytes, description: str) -> str | None:
-    if frame_id == b"TCON":
+    if frame_id in _GENRE:
         return "genre"
     if frame_id == b"TMOO" or description.upper() == "MOOD":
         return "mood"
     return description.upper() if description.upper().startswith("TAGGER_") else None
 
 
-def _description(frame: bytes) -> str:
+def _description(frame: bytes, version: int, flags: int) -> str:
     """The description of a TXXX frame; empty where it cannot be read, which leaves the frame foreign."""
-    encoding, text = frame[HEADER_BYTES : HEADER_BYTES + 1], frame[HEADER_BYTES + 1 :]
-    if frame[9] or not encoding or encoding[0] >= len(_ENCODINGS):  # compressed, encrypted, grouped
+    text = frame[6:] if version == 2 else frame[10:]
+    how = frame[9] if version > 2 else 0
+    if version == 4:
+        if how & _FRAME_LENGTH_FIRST:
+            text = text[4:]
+        if (how | flags >> 6) & _FRAME_UNSYNCHRONISED:
+            text = synchronise(text)
+        how &= ~(_FRAME_LENGTH_FIRST | _FRAME_UNSYNCHRONISED)
+    encoding, text = text[:1], text[1:]
+    if how or not encoding or encoding[0] >= len(_ENCODINGS):  # compressed, encrypted, grouped
         return ""
     if encoding[0] in (1, 2):
         end = next((i for i in range(0, len(text) - 1, 2) if text[i : i + 2] == b"\0\0"), len(text) & ~1)
@@ -192,7 +258,7 @@ def _tag_length(header: bytes) -> int:
     size = _from_synchsafe(header[6:10])
     if size is None:
         return 0
-    footer = HEADER_BYTES if header[3] >= 4 and header[5] & _FLAG_FOOTER else 0
+    footer = HEADER_BYTES if header[3] >= 4 and header[5] & _FOOTER else 0
     return HEADER_BYTES + size + footer
 
 

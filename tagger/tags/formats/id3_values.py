@@ -18,6 +18,19 @@ def year(text: str | None) -> int | None:
     return int(found[0]) if found else None
 
 
+def filled(values: TagValues, more: TagValues) -> TagValues:
+    """Values with those of another tag of the same file where they are silent."""
+    return TagValues(
+        artist=values.artist or more.artist,
+        title=values.title or more.title,
+        album=values.album or more.album,
+        year=values.year or more.year,
+        genre=values.genre or more.genre,
+        mood=values.mood or more.mood,
+        own={**more.own, **values.own},
+    )
+
+
 def read_tag(raw: bytes) -> TagValues:
     """The values of one ID3v2 tag of any version; none where mutagen cannot read it.
 

@@ -1,8 +1,8 @@
 """MP3 (and MPEG layers I and II): an ID3v2 tag, MPEG frames, and a tail of other tags that is never touched."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from mutagen.mp3 import MPEGInfo
@@ -66,7 +66,8 @@ class Mp3:
         layout = _layout(file)
         tag = _spliceable(file, layout)
         new_tag = id3.splice(tag, changes, style, reserve=PADDING_BYTES)
-        return tidy((*new_tag, Copy(layout.audio_start, layout.size_bytes - layout.audio_start)))
+        behind = tag.length if tag else 0
+        return tidy((*new_tag, Copy(behind, layout.size_bytes - behind)))
 
     def identity(self, file: BinaryIO) -> str:
         """Over the frames between the tags, without a Xing, Info or VBRI frame, which tools add and remove."""
@@ -128,9 +129,10 @@ def _layout(file: BinaryIO) -> _Layout:
 
 
 def _spliceable(file: BinaryIO, layout: _Layout) -> id3.Tag | None:
-    """The tag of the file, None where it has none. Raises FormatError where it cannot be spliced."""
-    if len(layout.tags) > 1 or layout.tail.offset("id3v2") is not None:
-        raise FormatError(Reason.ID3_TWICE)
+    """The first tag of the file, None where it has none. Raises FormatError where it cannot be spliced.
+
+    Further tags stay as they are; one that holds a field of ours would contradict the first, so it is refused.
+    """
     file.seek(layout.audio_start)
     head = file.read(_SEARCH_BYTES)
     frame = first_frame(head)
@@ -138,33 +140,36 @@ def _spliceable(file: BinaryIO, layout: _Layout) -> id3.Tag | None:
         raise FormatError(Reason.DAMAGED, "no MPEG frame behind the tag")
     if b"ID3" in head[: frame[0]]:
         raise FormatError(Reason.ID3_TWICE, "one stands behind other bytes")
+    for raw in _further_tags(file, layout):
+        if any(found.field for found in id3.parse(raw, 0).frames):
+            raise FormatError(Reason.ID3_TWICE)
     if not layout.tags:
         return None
     offset, length = layout.tags[0]
     file.seek(offset)
-    return id3.parse(file.read(length), offset)
+    return id3.parse(id3.without_stray_footer(file.read(length)), offset)
+
+
+def _further_tags(file: BinaryIO, layout: _Layout) -> Iterator[bytes]:
+    for offset, length in layout.tags[1:]:
+        file.seek(offset)
+        yield id3.without_stray_footer(file.read(length))
+    if (appended := layout.tail.offset("id3v2")) is not None:
+        file.seek(appended)
+        yield id3.without_stray_footer(file.read())
 
 
 def _values(file: BinaryIO, layout: _Layout) -> TagValues:
-    """What the ID3v2 tag says; where it is silent, what the tags at the end do (an ID3v1 genre is no value)."""
+    """What the first ID3v2 tag says; where it is silent, what the other tags do (an ID3v1 genre is no value)."""
     values = TagValues()
-    if layout.tags:
-        offset, length = layout.tags[0]
+    for offset, length in layout.tags:
         file.seek(offset)
-        values = id3_values.read_tag(file.read(length))
+        values = id3_values.filled(values, id3_values.read_tag(file.read(length)))
     if layout.tail.offset("ape") is not None:
-        ape = id3_values.read_ape(file)
-        values = replace(values, genre=values.genre or ape.genre, mood=values.mood or ape.mood)
+        values = id3_values.filled(values, id3_values.read_ape(file))
     if (offset_v1 := layout.tail.offset("id3v1")) is not None:
         file.seek(offset_v1)
-        old = id3_values.read_id3v1(file.read(128))
-        values = replace(
-            values,
-            artist=values.artist or old.artist,
-            title=values.title or old.title,
-            album=values.album or old.album,
-            year=values.year or old.year,
-        )
+        values = id3_values.filled(values, id3_values.read_id3v1(file.read(128)))
     return values
 
 

@@ -11,6 +11,7 @@ from tagger.tags.formats.detect import detect
 from tagger.tags.formats.ogg_pages import pages, renumbered
 from tagger.tags.refusals import Reason
 from tests.audio import write_audio
+from tests.tags.formats import id3_bytes
 
 
 def reason(path: Path) -> str | None:
@@ -35,27 +36,43 @@ def test_text_is_no_audio(tmp_path: Path) -> None:
     assert reason(path) == Reason.NOT_AUDIO
 
 
+CHECKED = b"\0\0\0\x0a\x80\0" + bytes(8)  # an extended header with a checksum
+
+
 @pytest.mark.parametrize(
-    ("version", "flags", "expected"),
+    ("version", "flags", "body", "expected"),
     [
-        (2, 0, Reason.ID3_VERSION),
-        (4, 0x80, Reason.ID3_FLAGS),
-        (3, 0x40, Reason.ID3_FLAGS),
-        (4, 0x10, Reason.ID3_FLAGS),
+        (5, 0, bytes(32), Reason.ID3_VERSION),
+        (2, 0x40, bytes(32), Reason.ID3_FLAGS),
+        (3, 0x40, CHECKED + bytes(32), Reason.ID3_FLAGS),
+        (3, 0xC0, bytes(32), Reason.ID3_FLAGS),
+        (4, 0x40, id3_bytes.synchsafe(12) + b"\1\x20\5" + bytes(32), Reason.ID3_FLAGS),
+        (4, 0x40, id3_bytes.synchsafe(8) + b"\1\x10\1\0" + bytes(32), Reason.ID3_FLAGS),
+        (4, 0x40, b"\0\0\0", Reason.ID3_FLAGS),
+        (4, 0x08, bytes(32), Reason.ID3_FLAGS),
+        (4, 0, b"TIT2\0\0\x7f\x7f\0\0\3x", Reason.ID3_DAMAGED),
+        (3, 0x80, b"TIT2\0\0\0\x0a\0\0\1\xff\0\xfe" + bytes(2), Reason.ID3_DAMAGED),
     ],
 )
-def test_id3_that_is_not_spliced(tmp_path: Path, version: int, flags: int, expected: Reason) -> None:
+def test_id3_that_is_not_spliced(tmp_path: Path, version: int, flags: int, body: bytes, expected: Reason) -> None:
     path = write_audio(tmp_path, "mp3", 0.5)
-    footer = b"3DI" + bytes((version, 0, flags)) + b"\0\0\0\x20" if flags == 0x10 else b""
-    tag = b"ID3" + bytes((version, 0, flags)) + b"\0\0\0\x20" + bytes(32) + footer
-    path.write_bytes(tag + path.read_bytes())
+    path.write_bytes(id3_bytes.tag(version, flags, body) + path.read_bytes())
     assert reason(path) == expected
 
 
-def test_two_id3_tags(tmp_path: Path) -> None:
+def test_a_second_id3_tag_that_speaks_of_genre(tmp_path: Path) -> None:
     path = write_audio(tmp_path, "mp3", 0.5)
-    tag = b"ID3\x04\0\0\0\0\0\x20" + bytes(32)
-    path.write_bytes(tag + tag + path.read_bytes())
+    second = id3_bytes.tag(4, 0, id3_bytes.frame(4, b"TCON", b"\3Pop"))
+    path.write_bytes(id3_bytes.tag(4, 0, id3_bytes.V24) + second + path.read_bytes())
+    assert reason(path) == Reason.ID3_TWICE
+
+
+def test_an_appended_id3_tag_stays_where_it_speaks_of_nothing_of_ours(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    plain = path.read_bytes()
+    path.write_bytes(plain + id3_bytes.tag(4, 0x10, id3_bytes.V24))
+    assert reason(path) is None
+    path.write_bytes(plain + id3_bytes.tag(4, 0x10, id3_bytes.frame(4, b"TMOO", b"\3Sad")))
     assert reason(path) == Reason.ID3_TWICE
 
 
