@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from mutagen.aiff import AIFF
+from mutagen.dsf import DSF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
@@ -78,4 +79,5 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
+    "dsf": lambda file: _id3(DSF(file).tags),
 }

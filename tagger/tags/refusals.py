@@ -10,6 +10,7 @@ class Reason(StrEnum):
     DAMAGED = "damaged file"
     CONTAINER = "a container that tagger does not write"
 
+
     # where it lies and whose it is
     READ_ONLY_MODE = "the file's mode forbids writing"
     READ_ONLY_PLACE = "the file or its folder cannot be written to"
@@ -28,6 +29,9 @@ class Reason(StrEnum):
     ID3_DAMAGED = "damaged ID3v2 tag"
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
+
+    # DSF
+    DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
 
     # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"

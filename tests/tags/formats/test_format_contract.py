@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import av
+import mutagen.apev2
+import mutagen.dsf
 import mutagen.flac
 import mutagen.id3
 import mutagen.mp4
@@ -35,7 +37,7 @@ CHANGES = {
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
 }
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "m4a", "alac", "wav", "aiff")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "m4a", "alac", "wav", "aiff", "dsf")
 
 
 def _id3_v24(path: Path) -> None:
@@ -165,6 +167,28 @@ def _info_genre(path: Path) -> None:
     path.write_bytes(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
 
 
+def _dsf(version: int) -> Callable[[Path], None]:
+    def tagged(path: Path) -> None:
+        file = mutagen.dsf.DSF(path)
+        file.add_tags()
+        file.tags.add(mutagen.id3.TIT2(encoding=1, text="Tïtle"))
+        file.tags.add(mutagen.id3.TPE1(encoding=1, text="Artist"))
+        file.tags.add(mutagen.id3.APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(range(256)) * 40))
+        file.tags.add(mutagen.id3.TXXX(encoding=0, desc="foreign", text="kept"))
+        file.save(v2_version=version)
+
+    return tagged
+
+
+def _ape_tail(path: Path) -> None:
+    """An APE tag without a field of ours behind the audio, an ID3v2 tag in front."""
+    tag = mutagen.apev2.APEv2()
+    tag["Artist"] = "Artist"
+    tag["Replaygain_Track_Gain"] = "-3 dB"
+    tag.save(path)
+    _id3_v23(path)
+
+
 DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "mp3 v2.4 and v1": ("mp3", _id3_v24),
     "mp3 v2.3": ("mp3", _id3_v23),
@@ -182,6 +206,8 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "m4a with its audio last": ("m4a", _audio_last),
     "alac with long offsets": ("alac", _long_offsets),
     "wav with INFO": ("wav", _info_genre),
+    "dsf v2.4": ("dsf", _dsf(4)),
+    "dsf v2.3": ("dsf", _dsf(3)),
     **{kind: (kind, lambda path: None) for kind in KINDS},
 }
 
@@ -194,7 +220,8 @@ class Plain(dict[str, bytes]):
 
     def __missing__(self, kind: str) -> bytes:
         speex = kind == "ogg-speex"
-        made = write_speex(self.folder, self.need) if speex else write_audio(self.folder, kind, 1.0, name=kind)
+        seconds = 0.2 if kind == "dsf" else 1.0
+        made = write_speex(self.folder, self.need) if speex else write_audio(self.folder, kind, seconds, name=kind)
         self[kind] = made.read_bytes()
         return self[kind]
 
@@ -342,7 +369,7 @@ def test_damaged_files_are_refused_and_never_crash(kind: str, plain: Plain, tmp_
 
 def test_every_format_is_in_the_suite() -> None:
     assert {container.name for container in FORMATS} == {
-        "mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "mp4", "wav", "aiff",
+        "mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "mp4", "wav", "aiff", "dsf",
     }  # fmt: skip
 
 
