@@ -34,6 +34,7 @@ KINDS = {
     "wav": Kind("wav", "pcm_s16le"),
     "aiff": Kind("aiff", "pcm_s16be"),
     "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
+    "tta": Kind("tta", "tta"),
     "webm": Kind("webm", "libopus", rate_hz=48_000, bit_rate=64_000, exact=False),
 }
 

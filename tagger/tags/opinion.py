@@ -38,7 +38,7 @@ def _id3(tags: Any) -> Values:
     return found
 
 
-def _mp3(file: BinaryIO) -> Values:
+def _leading_id3(file: BinaryIO) -> Values:
     try:
         return _id3(ID3(fileobj=file, translate=False, load_v1=False))
     except ID3NoHeaderError:
@@ -70,7 +70,7 @@ def _mp4(tags: Any) -> Values:
 
 
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
-    "mp3": _mp3,
+    "mp3": _leading_id3,
     "flac": lambda file: _comment(FLAC(file).tags),
     "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),
     "ogg-opus": lambda file: _comment(OggOpus(file).tags),
@@ -80,4 +80,5 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
     "dsf": lambda file: _id3(DSF(file).tags),
+    "tta": _leading_id3,
 }

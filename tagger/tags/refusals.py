@@ -30,8 +30,9 @@ class Reason(StrEnum):
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # DSF
+    # DSF, TTA
     DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
+    APE_BESIDE = "a genre or mood in an APE tag at the end, which players would go on showing"
 
     # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"

@@ -39,7 +39,7 @@ from tests.audio import write_audio
 
 NOW = "2026-01-02T03:04:05Z"
 POLICY = Policy(label_map={"jazz": "Jazz", "happy": "Happy", "r&b": "R&B"})
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-flac", "m4a", "wav", "aiff", "dsf")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-flac", "m4a", "wav", "aiff", "dsf", "tta")
 
 
 def analysis(genre: str = "jazz", mood: str = "happy", sure: float = 0.8, bundle_id: str = "b-1") -> Analysis:

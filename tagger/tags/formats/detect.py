@@ -10,9 +10,10 @@ from tagger.tags.formats.iff import AIFF, WAV
 from tagger.tags.formats.mp3 import MP3
 from tagger.tags.formats.mp4 import MP4
 from tagger.tags.formats.ogg import OGG_FLAC, OPUS, SPEEX, VORBIS
+from tagger.tags.formats.tta import TTA
 from tagger.tags.refusals import Reason
 
-FORMATS: tuple[Format, ...] = (FLAC, VORBIS, OPUS, SPEEX, OGG_FLAC, MP4, WAV, AIFF, DSF, MP3)
+FORMATS: tuple[Format, ...] = (FLAC, VORBIS, OPUS, SPEEX, OGG_FLAC, MP4, WAV, AIFF, DSF, TTA, MP3)
 """In the order in which they are asked: MP3 last, its frames have the weakest mark."""
 
 _HEAD_BYTES = 65_536

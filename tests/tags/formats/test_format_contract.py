@@ -37,7 +37,7 @@ CHANGES = {
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
 }
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "m4a", "alac", "wav", "aiff", "dsf")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "m4a", "alac", "wav", "aiff", "dsf", "tta")
 
 
 def _id3_v24(path: Path) -> None:
@@ -208,6 +208,9 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "wav with INFO": ("wav", _info_genre),
     "dsf v2.4": ("dsf", _dsf(4)),
     "dsf v2.3": ("dsf", _dsf(3)),
+    "tta v2.4 and v1": ("tta", _id3_v24),
+    "tta v2.3": ("tta", _id3_v23),
+    "tta with an APE tag": ("tta", _ape_tail),
     **{kind: (kind, lambda path: None) for kind in KINDS},
 }
 
@@ -369,7 +372,7 @@ def test_damaged_files_are_refused_and_never_crash(kind: str, plain: Plain, tmp_
 
 def test_every_format_is_in_the_suite() -> None:
     assert {container.name for container in FORMATS} == {
-        "mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "mp4", "wav", "aiff", "dsf",
+        "mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "mp4", "wav", "aiff", "dsf", "tta",
     }  # fmt: skip
 
 
