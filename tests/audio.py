@@ -35,6 +35,8 @@ KINDS = {
     "aiff": Kind("aiff", "pcm_s16be"),
     "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
     "tta": Kind("tta", "tta"),
+    "adts": Kind("aac", "aac", bit_rate=96_000, format="adts", exact=False),
+    "matroska": Kind("mka", "flac", format="matroska", exact=False),
     "webm": Kind("webm", "libopus", rate_hz=48_000, bit_rate=64_000, exact=False),
 }
 

@@ -10,6 +10,8 @@ class Reason(StrEnum):
     DAMAGED = "damaged file"
     CONTAINER = "a container that tagger does not write"
 
+    ADTS = "AAC without a container (ADTS), which has no tags: it is heard, never written"
+    MATROSKA = "Matroska or WebM: it is heard, never written"
 
     # where it lies and whose it is
     READ_ONLY_MODE = "the file's mode forbids writing"
