@@ -1,5 +1,8 @@
 """Real audio for the tests: music-like sound through real encoders, the same bytes for the same arguments."""
 
+import struct
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +28,21 @@ KINDS = {
     "flac": Kind("flac", "flac"),
     "ogg-vorbis": Kind("ogg", "vorbis"),
     "ogg-opus": Kind("opus", "libopus", rate_hz=48_000, bit_rate=64_000),
+    "ogg-flac": Kind("oga", "flac", format="ogg"),
     "m4a": Kind("m4a", "aac", bit_rate=96_000, format="ipod", exact=False),
     "alac": Kind("m4a", "alac", format="ipod"),
     "wav": Kind("wav", "pcm_s16le"),
     "aiff": Kind("aiff", "pcm_s16be"),
     "wavpack": Kind("wv", "wavpack"),
     "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
+    "tta": Kind("tta", "tta"),
+    "adts": Kind("aac", "aac", bit_rate=96_000, format="adts", exact=False),
+    "matroska": Kind("mka", "flac", format="matroska", exact=False),
     "webm": Kind("webm", "libopus", rate_hz=48_000, bit_rate=64_000, exact=False),
 }
+
+
+_DSD_HZ, _DSD_BLOCK_BYTES = 2_822_400, 4096
 
 
 def music(seconds: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
@@ -52,11 +62,41 @@ def music(seconds: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def write_audio(folder: Path, kind: str, seconds: float = 3.0, *, name: str = "track", seed: int = 0) -> Path:
-    """A file of one of KINDS with `music` in it."""
+    """A file of one of KINDS, or "dsf", with `music` in it."""
+    if kind == "dsf":
+        path = folder / f"{name}.dsf"
+        path.write_bytes(dsf(music(seconds, _DSD_HZ // 64, seed)))
+        return path
     made = KINDS[kind]
     path = folder / f"{name}.{made.suffix}"
     encode(path, made, music(seconds, made.rate_hz, seed))
     return path
+
+
+def write_speex(folder: Path, need: Callable[[str], str], seconds: float = 1.0) -> Path:
+    """Speex at 32 kHz. PyAV brings no encoder for it, so FFmpeg's program makes it."""
+    path = folder / "speex.spx"
+    source = write_audio(folder, "wav", seconds, name="speex-source")
+    subprocess.run((need("ffmpeg"), "-v", "error", "-i", source, "-ar", "32000", path), check=True)
+    source.unlink()
+    return path
+
+
+def dsf(sound: NDArray[np.float32]) -> bytes:
+    """(samples, channels) at 44.1 kHz as DSD64 in a file without a tag, for which no encoder is to be had.
+
+    Each sample is as many ones in 64 bits as it is loud, at random places: noisy, and music all the same. Laid out by
+    https://dsd-guide.com/sites/default/files/white-papers/DSFFileFormatSpec_E.pdf
+    """
+    count, channels = sound.shape
+    drawn = np.random.default_rng(0).random((channels, count * 64), dtype=np.float32)
+    bits = np.packbits(drawn < np.repeat((sound.T + 1) / 2, 64, axis=1), axis=1, bitorder="little")
+    blocks = -(-bits.shape[1] // _DSD_BLOCK_BYTES)
+    bits = np.pad(bits, ((0, 0), (0, blocks * _DSD_BLOCK_BYTES - bits.shape[1])))
+    samples = bits.reshape(channels, blocks, _DSD_BLOCK_BYTES).swapaxes(0, 1).tobytes()
+    form = (1, 0, channels, channels, _DSD_HZ, 1, count * 64, _DSD_BLOCK_BYTES, 0)
+    body = struct.pack("<4sQIIIIIIQII", b"fmt ", 52, *form) + struct.pack("<4sQ", b"data", 12 + len(samples)) + samples
+    return struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(body), 0) + body
 
 
 def encode(path: Path, kind: Kind, sound: NDArray[np.float32]) -> None:
@@ -78,4 +118,7 @@ def encode(path: Path, kind: Kind, sound: NDArray[np.float32]) -> None:
         )
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
+        rest = stream.encode(None)
+        if kind.codec == "flac" and kind.format:  # its last packet is a STREAMINFO that only a .flac has room for
+            rest = [packet for packet in rest if packet.size]
+        container.mux(rest)

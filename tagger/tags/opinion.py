@@ -6,10 +6,13 @@ from typing import Any, BinaryIO
 from mutagen.aiff import AIFF
 from mutagen.apev2 import TEXT, APENoHeaderError, APEv2
 from mutagen.asf import ASF, UNICODE
+from mutagen.dsf import DSF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
 from mutagen.mp4 import MP4
+from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
+from mutagen.oggspeex import OggSpeex
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
@@ -37,7 +40,7 @@ def _id3(tags: Any) -> Values:
     return found
 
 
-def _mp3(file: BinaryIO) -> Values:
+def _leading_id3(file: BinaryIO) -> Values:
     try:
         return _id3(ID3(fileobj=file, translate=False, load_v1=False))
     except ID3NoHeaderError:
@@ -92,10 +95,12 @@ def _asf(tags: Any) -> Values:
 
 
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
-    "mp3": _mp3,
+    "mp3": _leading_id3,
     "flac": lambda file: _comment(FLAC(file).tags),
     "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),
     "ogg-opus": lambda file: _comment(OggOpus(file).tags),
+    "ogg-speex": lambda file: _comment(OggSpeex(file).tags),
+    "ogg-flac": lambda file: _comment(OggFLAC(file).tags),
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
@@ -103,4 +108,6 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "musepack": _ape,
     "ape": _ape,
     "asf": lambda file: _asf(ASF(file).tags),
+    "dsf": lambda file: _id3(DSF(file).tags),
+    "tta": _leading_id3,
 }

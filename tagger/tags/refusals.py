@@ -10,6 +10,9 @@ class Reason(StrEnum):
     DAMAGED = "damaged file"
     CONTAINER = "a container that tagger does not write"
 
+    ADTS = "AAC without a container (ADTS), which has no tags: it is heard, never written"
+    MATROSKA = "Matroska or WebM: it is heard, never written"
+
     # where it lies and whose it is
     READ_ONLY_MODE = "the file's mode forbids writing"
     READ_ONLY_PLACE = "the file or its folder cannot be written to"
@@ -29,7 +32,11 @@ class Reason(StrEnum):
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # Vorbis comments (FLAC, Ogg Vorbis, Opus)
+    # DSF, TTA
+    DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
+    APE_BESIDE = "a genre or mood in an APE tag at the end, which players would go on showing"
+
+    # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 

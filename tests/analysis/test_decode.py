@@ -1,6 +1,7 @@
 """What is heard is what is in the file: seeking equals decoding straight through, and bad files are values."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from tagger.analysis import decode
 from tagger.analysis.chunks import ChunkPlan
 from tagger.records import Decoded, Failure
-from tests.audio import KINDS, Kind, encode, music, write_audio
+from tests.audio import KINDS, Kind, encode, music, write_audio, write_speex
 
 PLAN = ChunkPlan(chunk_seconds=2.0, chunks=4)
 RATE_HZ = 16_000
@@ -112,6 +113,14 @@ def test_a_name_that_is_no_utf8_and_tags_that_are_none(tmp_path: Path) -> None:
     odd = os.path.join(os.fsencode(tmp_path), b"\xff\n.flac")
     os.rename(path, odd)
     assert isinstance(decode.read(odd, PLAN, RATE_HZ), Decoded)
+
+
+def test_dsd_and_speex_are_heard(tmp_path: Path, need: Callable[[str], str]) -> None:
+    """Which no encoder of PyAV's writes."""
+    for path in (write_audio(tmp_path, "dsf", 2.5), write_speex(tmp_path, need, 2.5)):
+        found = decode.read(os.fsencode(path), PLAN, RATE_HZ)
+        assert isinstance(found, Decoded), path
+        assert found.length_seconds == pytest.approx(2.5, abs=0.1)
 
 
 def failure(path: Path) -> str:

@@ -39,7 +39,7 @@ from tests.audio import write_audio
 
 NOW = "2026-01-02T03:04:05Z"
 POLICY = Policy(label_map={"jazz": "Jazz", "happy": "Happy", "r&b": "R&B"})
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "wav", "aiff", "wavpack", "wma")
+KINDS = (*("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-flac", "m4a", "wav", "aiff", "wavpack", "wma", "dsf", "tta"),)
 
 
 def analysis(genre: str = "jazz", mood: str = "happy", sure: float = 0.8, bundle_id: str = "b-1") -> Analysis:
@@ -336,9 +336,10 @@ def test_a_symbolic_link_is_no_track(mp3: Path) -> None:
 def test_an_empty_file_and_an_unknown_container(tmp_path: Path) -> None:
     (tmp_path / "a.flac").write_bytes(b"")
     assert inspect(os.fsencode(tmp_path / "a.flac")).reason == "empty file"  # type: ignore[union-attr]
-    webm = inspected(write_audio(tmp_path, "webm", 0.5))
-    assert webm.refusal is not None
-    assert webm.refusal.reason == Reason.CONTAINER
+    (tmp_path / "a.aac").write_bytes(b"ADIF" + bytes(500))
+    unknown = inspected(tmp_path / "a.aac")
+    assert unknown.refusal is not None
+    assert unknown.refusal.reason == Reason.CONTAINER
 
 
 # --- killed ---------------------------------------------------------------------------------------------------------

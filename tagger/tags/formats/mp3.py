@@ -1,19 +1,16 @@
 """MP3 (and MPEG layers I and II): an ID3v2 tag, MPEG frames, and a tail of other tags that is never touched."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from mutagen.mp3 import MPEGInfo
 
-from tagger.records import TagValues
-from tagger.tags.formats import id3, id3_values
-from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Plan, Style
+from tagger.tags.formats import id3
+from tagger.tags.formats.base import Content, FormatError, Plan, Style
+from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
 from tagger.tags.formats.payload import identity_of_ranges
-from tagger.tags.formats.tails import Tail, find_tail
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import tidy
 
 _SEARCH_BYTES = 65_536  # how far behind the tag the first frame may be
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
@@ -27,16 +24,6 @@ _BITRATES_KBPS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """Where things are: ID3v2 tags, audio (with whatever stands before the first frame), tail."""
-
-    tags: tuple[tuple[int, int], ...]
-    audio_start: int
-    tail: Tail
-    size_bytes: int
-
-
 @dataclass(frozen=True, slots=True)
 class Mp3:
     name: str = "mp3"
@@ -46,7 +33,7 @@ class Mp3:
         return first_frame(head) is not None
 
     def read(self, file: BinaryIO) -> Content:
-        layout = _layout(file)
+        layout = layout_of(file)
         try:
             tag = _spliceable(file, layout)
             foreign, refusal = (tag.foreign if tag else ()), None
@@ -54,7 +41,7 @@ class Mp3:
             foreign, refusal = (), error.refused()
         codec, length_seconds, channels = _stream(file, layout)
         return Content(
-            tags=_values(file, layout),
+            tags=values_of(file, layout),
             foreign=foreign,
             codec=codec,
             length_seconds=length_seconds,
@@ -63,15 +50,12 @@ class Mp3:
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
-        layout = _layout(file)
-        tag = _spliceable(file, layout)
-        new_tag = id3.splice(tag, changes, style, reserve=PADDING_BYTES)
-        behind = tag.length if tag else 0
-        return tidy((*new_tag, Copy(behind, layout.size_bytes - behind)))
+        layout = layout_of(file)
+        return splice(layout, _spliceable(file, layout), changes, style)
 
     def identity(self, file: BinaryIO) -> str:
         """Over the frames between the tags, without a Xing, Info or VBRI frame, which tools add and remove."""
-        layout = _layout(file)
+        layout = layout_of(file)
         start, stop = layout.audio_start, layout.tail.start
         file.seek(start)
         head = file.read(min(_SEARCH_BYTES, stop - start))
@@ -116,23 +100,8 @@ def _is_info_frame(frame: bytes) -> bool:
     return b"Xing" in side_info or b"Info" in side_info or frame[36:40] == b"VBRI"
 
 
-def _layout(file: BinaryIO) -> _Layout:
-    size_bytes = file.seek(0, os.SEEK_END)
-    tags = id3.leading_tags(file)
-    audio_start = min(sum(tags[-1]) if tags else 0, size_bytes)
-    return _Layout(
-        tags=tuple(tags),
-        audio_start=audio_start,
-        tail=find_tail(file, audio_start, size_bytes),
-        size_bytes=size_bytes,
-    )
-
-
-def _spliceable(file: BinaryIO, layout: _Layout) -> id3.Tag | None:
-    """The first tag of the file, None where it has none. Raises FormatError where it cannot be spliced.
-
-    Further tags stay as they are; one that holds a field of ours would contradict the first, so it is refused.
-    """
+def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
+    """As `tag_of`, of a file whose audio begins where its tags end."""
     file.seek(layout.audio_start)
     head = file.read(_SEARCH_BYTES)
     frame = first_frame(head)
@@ -140,40 +109,10 @@ def _spliceable(file: BinaryIO, layout: _Layout) -> id3.Tag | None:
         raise FormatError(Reason.DAMAGED, "no MPEG frame behind the tag")
     if b"ID3" in head[: frame[0]]:
         raise FormatError(Reason.ID3_TWICE, "one stands behind other bytes")
-    for raw in _further_tags(file, layout):
-        if any(found.field for found in id3.parse(raw, 0).frames):
-            raise FormatError(Reason.ID3_TWICE)
-    if not layout.tags:
-        return None
-    offset, length = layout.tags[0]
-    file.seek(offset)
-    return id3.parse(id3.without_stray_footer(file.read(length)), offset)
+    return tag_of(file, layout)
 
 
-def _further_tags(file: BinaryIO, layout: _Layout) -> Iterator[bytes]:
-    for offset, length in layout.tags[1:]:
-        file.seek(offset)
-        yield id3.without_stray_footer(file.read(length))
-    if (appended := layout.tail.offset("id3v2")) is not None:
-        file.seek(appended)
-        yield id3.without_stray_footer(file.read())
-
-
-def _values(file: BinaryIO, layout: _Layout) -> TagValues:
-    """What the first ID3v2 tag says; where it is silent, what the other tags do (an ID3v1 genre is no value)."""
-    values = TagValues()
-    for offset, length in layout.tags:
-        file.seek(offset)
-        values = id3_values.filled(values, id3_values.read_tag(file.read(length)))
-    if layout.tail.offset("ape") is not None:
-        values = id3_values.filled(values, id3_values.read_ape(file))
-    if (offset_v1 := layout.tail.offset("id3v1")) is not None:
-        file.seek(offset_v1)
-        values = id3_values.filled(values, id3_values.read_id3v1(file.read(128)))
-    return values
-
-
-def _stream(file: BinaryIO, layout: _Layout) -> tuple[str, float | None, int | None]:
+def _stream(file: BinaryIO, layout: Layout) -> tuple[str, float | None, int | None]:
     """Codec, declared length in seconds, channels."""
     try:
         file.seek(layout.audio_start)

@@ -1,21 +1,31 @@
-"""Ogg Vorbis and Opus: the comment is the second packet; the pages that carry it are laid out anew, the others copied.
+"""Ogg Vorbis, Opus, Speex and FLAC: the comment is the second packet; the pages that carry the headers behind the
+identification are laid out anew, the others copied.
 
 The new header pages are as many as the old ones wherever that can be, so that no audio page changes at all; else the
 audio pages get their new numbers, and nothing else of them changes.
+
+Format: https://www.rfc-editor.org/rfc/rfc3533, the codecs' mappings in `ogg_codecs`
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tagger.records import TagValues
 from tagger.tags.formats import vorbis_comment
 from tagger.tags.formats.base import Content, Copy, FormatError, Literal, Plan, Segment, Style
-from tagger.tags.formats.ogg_pages import FIRST, LAST, Page, build, is_intact, pages, paginate, renumbered
+from tagger.tags.formats.ogg_codecs import (
+    FLAC_CODEC,
+    OPUS_CODEC,
+    SPEEX_CODEC,
+    VORBIS_CODEC,
+    Codec,
+)
+from tagger.tags.formats.ogg_pages import FIRST, HEADER_BYTES, LAST, Page, build, is_intact, pages, paginate, renumbered
 from tagger.tags.formats.payload import identity, identity_of_ranges
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import cut, tidy
+from tagger.tags.splice import cut, size, tidy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +34,7 @@ class _Stream:
 
     pages: tuple[Page, ...]
     header_pages: int  # the first ones, with the identification
-    packets: tuple[Plan, ...]  # identification, comment, and Vorbis' setup
+    packets: tuple[Plan, ...]  # identification, comment, and what else the codec has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +42,12 @@ class Ogg:
     """One codec in Ogg."""
 
     name: str
-    codec: str
-    suffixes: tuple[bytes, ...]
-    mark: bytes  # with which the identification packet begins
-    comment_mark: bytes
-    headers: int  # packets before the audio
+    codec: Codec
+    suffixes: tuple[bytes, ...] = (b".ogg", b".oga", b".opus", b".spx")
 
     def matches(self, head: bytes) -> bool:
-        return head.startswith(b"OggS") and head[28 : 28 + len(self.mark)] == self.mark
+        values = head[HEADER_BYTES - 1 : HEADER_BYTES]  # how many lacing values follow
+        return head.startswith(b"OggS") and head[HEADER_BYTES + sum(values) :].startswith(self.codec.mark)
 
     def read(self, file: BinaryIO) -> Content:
         tags, refusal = TagValues(), None
@@ -47,15 +55,19 @@ class Ogg:
         length_seconds, channels = None, None
         try:
             stream = self._stream(file)
-            length_seconds, channels = self._length(file, stream)
-            comment, tail = self._comment(file, stream)
-            tags, foreign = comment.values(), (*comment.foreign, tail)
+            packets = [_read(file, packet) for packet in stream.packets]
+            length_seconds, channels = self.codec.length(packets[0], stream.pages[-1].granule)
+            at = self.codec.comment_at(packets[1])
+            block = packets[1][at:]
+            comment = vorbis_comment.parse(block)
+            tags = comment.values()
+            foreign = (*comment.foreign, block[comment.end :], *self.codec.foreign(packets))
         except FormatError as error:
             refusal = error.refused()
         return Content(
             tags=tags,
             foreign=foreign,
-            codec=self.codec,
+            codec=self.codec.name,
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
@@ -63,19 +75,20 @@ class Ogg:
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         stream = self._stream(file)
-        comment, _ = self._comment(file, stream)
         old = stream.packets[1]
-        skipped = len(self.comment_mark)
-        new: list[Segment] = [Literal(self.comment_mark)]
+        packet = _read(file, old)
+        at = self.codec.comment_at(packet)
+        comment = vorbis_comment.parse(packet[at:])
+        new: list[Segment] = []
         for segment in vorbis_comment.splice(comment, changes):
-            shifted = isinstance(segment, Copy)
-            new += cut(old, segment.offset + skipped, segment.length) if shifted else [segment]  # type: ignore[union-attr]
-        end = skipped + comment.end
-        new += cut(old, end, sum(part.length for part in old) - end)
-        return self._assembled(file, stream, (tidy(new), *stream.packets[2:]))
+            copied = isinstance(segment, Copy)
+            new += cut(old, segment.offset + at, segment.length) if copied else [segment]  # type: ignore[union-attr]
+        new += cut(old, at + comment.end, len(packet) - at - comment.end)
+        mark = Literal(self.codec.comment_mark(packet[:at], sum(segment.length for segment in new)))
+        return self._assembled(file, stream, (tidy((mark, *new)), *stream.packets[2:]))
 
     def identity(self, file: BinaryIO) -> str:
-        """Over all bytes of all packets but the comment, and over the lengths in which they are laced.
+        """Over all bytes of all packets but what is of the tags, and over the lengths in which the audio is laced.
 
         Over the whole file where its pages do not hold together.
         """
@@ -84,8 +97,7 @@ class Ogg:
         except FormatError:
             return identity_of_ranges(file, [(0, 1 << 62)])
         digest = hashlib.sha256()
-        for packet in (stream.packets[0], *stream.packets[2:]):
-            data = _read(file, packet)
+        for data in self.codec.recording([_read(file, packet) for packet in stream.packets]):
             digest.update(len(data).to_bytes(8, "little") + data)
         lacing = hashlib.sha256()
         for page in stream.pages[stream.header_pages :]:
@@ -115,48 +127,35 @@ class Ogg:
         found = tuple(pages(file))
         for before, page in zip((None, *found), found, strict=False):
             _check(before, page)
-        packets, header_pages = _header_packets(found, self.headers)
+        packets, header_pages = self._header_packets(file, found)
         for page in found[:header_pages]:
             if not is_intact(page, file):
                 raise FormatError(Reason.OGG_CRC, f"page {page.number}")
         return _Stream(pages=found, header_pages=header_pages, packets=packets)
 
-    def _comment(self, file: BinaryIO, stream: _Stream) -> tuple[vorbis_comment.Comment, bytes]:
-        """The comment, and what stands behind its last entry."""
-        packet = _read(file, stream.packets[1])
-        if not packet.startswith(self.comment_mark):
-            raise FormatError(Reason.COMMENT_DAMAGED, "the second packet is no comment")
-        block = packet[len(self.comment_mark) :]
-        comment = vorbis_comment.parse(block)
-        return comment, block[comment.end :]
+    def _header_packets(self, file: BinaryIO, found: tuple[Page, ...]) -> tuple[tuple[Plan, ...], int]:
+        """The packets before the audio, and on how many pages they lie."""
+        packets: list[Plan] = []
+        head = b""
+        for packet, page_count, ends_page in _packets(found):
+            if not packets:
+                if page_count > 1 or not ends_page or size(packet) < self.codec.head_bytes:
+                    raise FormatError(Reason.DAMAGED, "the first page does not hold the identification alone")
+                head = _read(file, packet)
+            packets.append(packet)
+            if self.codec.complete(len(packets), head, _read(file, tuple(cut(packet, 0, 1)))):
+                if not ends_page:
+                    raise FormatError(Reason.DAMAGED, "audio begins on a page of the headers")
+                if len(packets) == 1:
+                    raise FormatError(Reason.COMMENT_DAMAGED, "there is none")
+                return tuple(packets), page_count
+        raise FormatError(Reason.DAMAGED, "it ends within the headers")
 
-    def _length(self, file: BinaryIO, stream: _Stream) -> tuple[float | None, int | None]:
-        """Declared length in seconds, and channels."""
-        head = _read(file, stream.packets[0])
-        granule = stream.pages[-1].granule
-        if self.codec == "opus":
-            pre_skip = int.from_bytes(head[10:12], "little")
-            return (max(0, granule - pre_skip) / 48_000 if granule > 0 else None), head[9]
-        rate_hz = int.from_bytes(head[12:16], "little")
-        return (granule / rate_hz if granule > 0 and rate_hz else None), head[11]
 
-
-VORBIS = Ogg(
-    name="ogg-vorbis",
-    codec="vorbis",
-    suffixes=(b".ogg", b".oga"),
-    mark=b"\x01vorbis",
-    comment_mark=b"\x03vorbis",
-    headers=3,
-)
-OPUS = Ogg(
-    name="ogg-opus",
-    codec="opus",
-    suffixes=(b".opus", b".ogg", b".oga"),
-    mark=b"OpusHead",
-    comment_mark=b"OpusTags",
-    headers=2,
-)
+VORBIS = Ogg(name="ogg-vorbis", codec=VORBIS_CODEC)
+OPUS = Ogg(name="ogg-opus", codec=OPUS_CODEC)
+SPEEX = Ogg(name="ogg-speex", codec=SPEEX_CODEC)
+OGG_FLAC = Ogg(name="ogg-flac", codec=FLAC_CODEC)
 
 
 def _check(before: Page | None, page: Page) -> None:
@@ -173,23 +172,17 @@ def _check(before: Page | None, page: Page) -> None:
         raise FormatError(Reason.OGG_GAP, f"page {page.number} follows page {before.number}")
 
 
-def _header_packets(found: tuple[Page, ...], count: int) -> tuple[tuple[Plan, ...], int]:
-    """The first `count` packets, and on how many pages they lie."""
-    packets: list[Plan] = []
+def _packets(found: tuple[Page, ...]) -> Iterator[tuple[Plan, int, bool]]:
+    """Each packet, on how many pages it and those before it lie, and whether the last of them ends with it."""
     pieces: list[Segment] = []
-    for number, page in enumerate(found, start=1):
+    for page_count, page in enumerate(found, start=1):
         position = page.body_offset
-        for length in page.lacing:
-            if len(packets) == count:
-                raise FormatError(Reason.DAMAGED, "audio begins on a page of the headers")
+        for number, length in enumerate(page.lacing, start=1):
             pieces.append(Copy(position, length))
             position += length
             if length < 255:
-                packets.append(tidy(pieces))
+                yield tidy(pieces), page_count, number == len(page.lacing)
                 pieces = []
-        if len(packets) == count:
-            return tuple(packets), number
-    raise FormatError(Reason.DAMAGED, "it ends within the headers")
 
 
 def _read(file: BinaryIO, plan: Plan) -> bytes:

@@ -8,11 +8,15 @@ from pathlib import Path
 from types import ModuleType
 
 import av
+import mutagen.apev2
 import mutagen.asf
+import mutagen.dsf
 import mutagen.flac
 import mutagen.id3
 import mutagen.mp4
+import mutagen.oggflac
 import mutagen.oggopus
+import mutagen.oggspeex
 import mutagen.oggvorbis
 import numpy as np
 import pytest
@@ -25,7 +29,8 @@ from tagger.tags.formats.base import Format, FormatError, Style
 from tagger.tags.formats.detect import FORMATS, detect
 from tagger.tags.splice import blocks, inverse
 from tests import ape_files
-from tests.audio import write_audio
+from tests.audio import write_audio, write_speex
+from tests.ogg_headers import with_headers
 from tests.tags.formats import id3_bytes
 
 CHANGES = {
@@ -35,7 +40,13 @@ CHANGES = {
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
 }
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "alac", "wav", "aiff", "wavpack", "wma")
+HEARD_ONLY = {"aac", "matroska"}
+"""In test_heard_only.py."""
+ENCODED = (
+    *("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "m4a", "alac", "wav", "aiff", "wma"),
+    *("wavpack", "dsf", "tta"),
+)
+KINDS = (*ENCODED, *ape_files.KINDS)
 
 
 def _id3_v24(path: Path) -> None:
@@ -69,6 +80,28 @@ def _large_comment(path: Path) -> None:
     file = mutagen.oggvorbis.OggVorbis(path)
     file["METADATA_BLOCK_PICTURE"] = ["A" * 64_900]
     file.save()
+
+
+def _cover_block(path: Path) -> None:
+    """FLAC in Ogg: a picture of more than a page, and padding, each a metadata block in a packet of its own."""
+
+    def change(packets: list[bytes]) -> list[bytes]:
+        head, comment = packets
+        picture = mutagen.flac.Picture()
+        picture.mime, picture.data = "image/png", bytes(range(256)) * 400
+        block = picture.write()
+        return [
+            head[:7] + (3).to_bytes(2, "big") + head[9:],
+            bytes((comment[0] & 0x7F,)) + comment[1:],
+            b"\x06" + len(block).to_bytes(3, "big") + block,
+            b"\x81" + (100).to_bytes(3, "big") + bytes(100),
+        ]
+
+    with_headers(path, change)
+
+
+def _uncounted(path: Path) -> None:
+    with_headers(path, lambda packets: [packets[0][:7] + b"\0\0" + packets[0][9:], packets[1]])
 
 
 def _latin1(path: Path) -> None:
@@ -172,6 +205,28 @@ def _asf(path: Path) -> None:
     file.save()
 
 
+def _dsf(version: int) -> Callable[[Path], None]:
+    def tagged(path: Path) -> None:
+        file = mutagen.dsf.DSF(path)
+        file.add_tags()
+        file.tags.add(mutagen.id3.TIT2(encoding=1, text="Tïtle"))
+        file.tags.add(mutagen.id3.TPE1(encoding=1, text="Artist"))
+        file.tags.add(mutagen.id3.APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(range(256)) * 40))
+        file.tags.add(mutagen.id3.TXXX(encoding=0, desc="foreign", text="kept"))
+        file.save(v2_version=version)
+
+    return tagged
+
+
+def _ape_tail(path: Path) -> None:
+    """An APE tag without a field of ours behind the audio, an ID3v2 tag in front."""
+    tag = mutagen.apev2.APEv2()
+    tag["Artist"] = "Artist"
+    tag["Replaygain_Track_Gain"] = "-3 dB"
+    tag.save(path)
+    _id3_v23(path)
+
+
 DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "mp3 v2.4 and v1": ("mp3", _id3_v24),
     "mp3 v2.3": ("mp3", _id3_v23),
@@ -181,6 +236,10 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "ogg with values": ("ogg-vorbis", _comment(mutagen.oggvorbis.OggVorbis)),
     "ogg with a cover": ("ogg-vorbis", _large_comment),
     "opus with values": ("ogg-opus", _comment(mutagen.oggopus.OggOpus)),
+    "speex with values": ("ogg-speex", _comment(mutagen.oggspeex.OggSpeex)),
+    "ogg flac with values": ("ogg-flac", _comment(mutagen.oggflac.OggFLAC)),
+    "ogg flac with a cover": ("ogg-flac", _cover_block),
+    "ogg flac of an unknown number of headers": ("ogg-flac", _uncounted),
     "m4a with values": ("m4a", _mp4),
     "m4a with its audio last": ("m4a", _audio_last),
     "alac with long offsets": ("alac", _long_offsets),
@@ -188,23 +247,45 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "wma with values": ("wma", _asf),
     **{f"{kind} with an APE tag": (kind, _ape) for kind in ("wavpack", *ape_files.KINDS)},
     "wavpack with a bare tag": ("wavpack", _bare_ape),
-    **{kind: (kind, lambda path: None) for kind in (*KINDS, *ape_files.KINDS)},
+    "dsf v2.4": ("dsf", _dsf(4)),
+    "dsf v2.3": ("dsf", _dsf(3)),
+    "tta v2.4 and v1": ("tta", _id3_v24),
+    "tta v2.3": ("tta", _id3_v23),
+    "tta with an APE tag": ("tta", _ape_tail),
+    **{kind: (kind, lambda path: None) for kind in KINDS},
 }
 
 
+class Plain(dict[str, bytes]):
+    """One second in every container, as its encoder leaves it; made when it is asked for."""
+
+    def __init__(self, folder: Path, need: Callable[[str], str]) -> None:
+        self.folder, self.need = folder, need
+
+    def __missing__(self, kind: str) -> bytes:
+        if kind in ape_files.KINDS:
+            made = ape_files.write(self.folder, kind)
+        elif kind == "ogg-speex":
+            made = write_speex(self.folder, self.need)
+        else:
+            made = write_audio(self.folder, kind, 0.2 if kind == "dsf" else 1.0, name=kind)
+        self[kind] = made.read_bytes()
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """One second in every container, as its encoder leaves it."""
-    folder = tmp_path_factory.mktemp("plain")
-    made = {kind: write_audio(folder, kind, 1.0, name=kind).read_bytes() for kind in KINDS}
-    return made | {kind: ape_files.write(folder, kind).read_bytes() for kind in ape_files.KINDS}
+def plain(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Plain:
+    return Plain(tmp_path_factory.mktemp("plain"), need)
 
 
-SUFFIX = {"ogg-vorbis": "ogg", "ogg-opus": "opus", "alac": "m4a", "wavpack": "wv", **ape_files.KINDS}
+SUFFIX = {
+    **{"ogg-vorbis": "ogg", "ogg-opus": "opus", "ogg-speex": "spx", "ogg-flac": "oga", "alac": "m4a", "wavpack": "wv"},
+    **ape_files.KINDS,
+}
 
 
 @pytest.fixture(params=DRESSED)
-def path(request: pytest.FixtureRequest, plain: dict[str, bytes], tmp_path: Path) -> Path:
+def path(request: pytest.FixtureRequest, plain: Plain, tmp_path: Path) -> Path:
     kind, dress = DRESSED[request.param]
     made = tmp_path / f"track.{SUFFIX.get(kind, kind)}"
     made.write_bytes(plain[kind])
@@ -302,7 +383,7 @@ LABELS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_siz
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(LABELS, min_size=1, max_size=3, unique=True))
-def test_any_text_comes_back(values: list[str], plain: dict[str, bytes], tmp_path: Path) -> None:
+def test_any_text_comes_back(values: list[str], plain: Plain, tmp_path: Path) -> None:
     for kind in ("mp3", "flac", "ogg-opus", "m4a", "wma", "musepack 8"):
         path = tmp_path / f"any.{SUFFIX.get(kind, kind)}"
         path.write_bytes(plain[kind])
@@ -312,8 +393,8 @@ def test_any_text_comes_back(values: list[str], plain: dict[str, bytes], tmp_pat
         assert equal(tags.own["TAGGER_MOOD"], tuple(values), Style().v23_separator)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *ape_files.KINDS])
-def test_damaged_files_are_refused_and_never_crash(kind: str, plain: dict[str, bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_are_refused_and_never_crash(kind: str, plain: Plain, tmp_path: Path) -> None:
     """Seeded mutations: whatever comes of one, it is a value or a FormatError, and nothing foreign is lost."""
     generator = random.Random(kind)
     whole = plain[kind]
@@ -341,9 +422,9 @@ def test_damaged_files_are_refused_and_never_crash(kind: str, plain: dict[str, b
 
 def test_every_format_is_in_the_suite() -> None:
     assert {container.name for container in FORMATS} == {
-        "mp3", "flac", "ogg-vorbis", "ogg-opus", "mp4", "wav", "aiff", "asf",
-        "wavpack", "musepack", "ape",
-    }  # fmt: skip
+        *("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-speex", "ogg-flac", "mp4", "wav", "aiff", "asf"),
+        *("wavpack", "musepack", "ape", "dsf", "tta"),
+    } | HEARD_ONLY
 
 
 def samples(content: bytes) -> np.ndarray:

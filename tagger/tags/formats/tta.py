@@ -1,0 +1,92 @@
+"""TTA (True Audio): an ID3v2 tag, the audio from its magic on, and a tail of other tags that is never touched.
+
+Players show an APE tag at the end before an ID3v2 tag in front; one that holds a field of ours would contradict it.
+
+Format: https://sourceforge.net/projects/tta/ (TTA1 header), as FFmpeg's libavformat/tta.c reads it
+"""
+
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tagger.tags.formats import id3
+from tagger.tags.formats.base import Content, FormatError, Plan, Style
+from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
+from tagger.tags.formats.payload import identity_of_ranges
+from tagger.tags.refusals import Reason
+
+_MAGIC = b"TTA1"
+_HEADER = struct.Struct("<4sHHHIII")  # magic, format, channels, bits, rate in Hz, samples, checksum
+_OUR_KEY = re.compile(rb"(?<![A-Z_])(GENRE|MOOD|TAGGER_[A-Z_]+)\0", re.IGNORECASE)
+"""The key of an APE item, with the flags in front of it; a value that looks like one is refused with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tta:
+    name: str = "tta"
+    suffixes: tuple[bytes, ...] = (b".tta",)
+
+    def matches(self, head: bytes) -> bool:
+        return head.startswith(_MAGIC)
+
+    def read(self, file: BinaryIO) -> Content:
+        layout = layout_of(file)
+        foreign: tuple[bytes, ...] = ()
+        refusal = None
+        try:
+            tag = _spliceable(file, layout)
+            foreign = tag.foreign if tag else ()
+        except FormatError as error:
+            refusal = error.refused()
+        length_seconds, channels = _stream(file, layout)
+        return Content(
+            tags=values_of(file, layout),
+            foreign=foreign,
+            codec="tta",
+            length_seconds=length_seconds,
+            channels=channels,
+            refusal=refusal,
+        )
+
+    def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
+        layout = layout_of(file)
+        return splice(layout, _spliceable(file, layout), changes, style)
+
+    def identity(self, file: BinaryIO) -> str:
+        """Over all from the magic to the tail."""
+        layout = layout_of(file)
+        return identity_of_ranges(file, [(layout.audio_start, layout.tail.start)])
+
+
+TTA = Tta()
+
+
+def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
+    """As `tag_of`, of a file whose header is whole and whose tail says nothing else."""
+    if layout.tail.start - layout.audio_start < _HEADER.size:
+        raise FormatError(Reason.DAMAGED, "it ends within its header")
+    if any(_OUR_KEY.search(raw) for raw in _ape_tags(file, layout)):
+        raise FormatError(Reason.APE_BESIDE)
+    return tag_of(file, layout)
+
+
+def _ape_tags(file: BinaryIO, layout: Layout) -> list[bytes]:
+    found, stop = [], layout.size_bytes
+    for kind, offset in layout.tail.tags:
+        if kind == "ape":
+            file.seek(offset)
+            found.append(file.read(stop - offset))
+        stop = offset
+    return found
+
+
+def _stream(file: BinaryIO, layout: Layout) -> tuple[float | None, int | None]:
+    """Declared length in seconds, and channels."""
+    file.seek(layout.audio_start)
+    header = file.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None, None
+    _, _, channels, _, rate_hz, samples, _ = _HEADER.unpack(header)
+    return (samples / rate_hz if rate_hz else None), channels
