@@ -308,7 +308,7 @@ def _frames(recording: _Recording) -> Iterator[AudioFrame]:
             continue
 
 
-def _packets(recording: _Recording) -> Iterator[Packet[AudioStream]]:
+def _packets(recording: _Recording) -> "Iterator[Packet[AudioStream]]":
     """Up to where FFmpeg can make nothing of the bytes any more: at the latest a tag that it does not know."""
     with suppress(av.error.InvalidDataError):
         yield from recording.container.demux(recording.stream)
