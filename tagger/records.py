@@ -224,6 +224,9 @@ class JournalRow:
     state: JournalState
     at: str  # ISO 8601, UTC
     prepared: Prepared
+    run: int | None = None  # one scan, or one stretch of the daemon's writing; None: an undo, or older than runs
+    undoes: tuple[int, ...] | None = None  # of an undo: the writes that are taken back with it; None: all before it
+    undone: bool = False  # of a write: an undo took it back
 
 
 # --- listening -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from tagger.catalog.engine import Connection
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline, now_text
 from tagger.daemon.report import Reporter, UndoReport
-from tagger.records import Dropped, Failure, JournalKind, Prepared, Refused
+from tagger.records import Dropped, Failure, JournalKind, JournalState, Prepared, Refused
 from tagger.tags.fields import field_of
 
 
@@ -89,7 +89,8 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         reporter.say(f"{name}: not undone: {prepared.reason}")
         return
     if isinstance(prepared, Prepared):
-        if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root):
+        undoes = [row.id for row in rows if row.state is JournalState.RENAMED and row.kind is JournalKind.WRITE]
+        if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, undoes):
             report.failed += 1
             reporter.say(f"{name}: not undone: it changed meanwhile")
             return

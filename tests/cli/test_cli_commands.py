@@ -19,6 +19,8 @@ COMMANDS = (
     ["scan"],
     ["query"],
     ["explain"],
+    ["history"],
+    ["history", "show"],
     ["status"],
     ["undo"],
     ["write"],

@@ -204,6 +204,28 @@ def test_with_the_catalog_deleted_everything_can_be_undone(place: Place) -> None
     assert place.contents() == before
 
 
+def test_history_tells_runs_fields_and_what_is_undone_also_without_a_catalog(place: Place) -> None:
+    place.scan()
+    place.run("undo", str(place.music / "mp3.mp3"), "--yes")
+    shutil.copy(place.music / "mp3.mp3", place.music / "later.mp3")
+    with (place.music / "later.mp3").open("ab") as file:
+        file.write(file.name.encode())  # another recording
+    place.scan()
+    told = json.loads(place.run("history", "--json"))
+    assert [(run["run"], run["writes"], run["undone"]) for run in told["runs"]] == [(2, 1, 0), (1, 7, 1)]
+    assert [entry["kind"] for entry in told["writes"]] == ["write", "undo", *["write"] * 7]
+    undone, written = json.loads(place.run("history", str(place.music / "mp3.mp3"), "--json"))["writes"]
+    assert (undone["run"], written["run"], written["undone"]) == (None, 1, True)
+    assert written["written"]["TAGGER_GENRE"] == undone["replaced"]["TAGGER_GENRE"]
+    shown = place.run("history", "--limit", "1")
+    assert "TAGGER_GENRE: - -> " in shown
+    assert "older ones are left out" in shown
+    for path in place.catalog.parent.glob("catalog.sqlite*"):
+        path.unlink()
+    assert json.loads(place.run("history", "--json"))["runs"] == told["runs"]
+    assert "nothing was written there" in place.run("history", "/elsewhere")
+
+
 def test_a_vanished_root_marks_nothing_missing(place: Place) -> None:
     place.scan()
     hidden = place.music.rename(place.music.with_name("hidden"))
