@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.catalog.schema import tracks, vetoes, writes
-from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared
+from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared, Selection
 
 
 def add(
@@ -84,10 +84,21 @@ def undone() -> ColumnElement[bool]:
     )
 
 
-def written_files(connection: Connection) -> list[tuple[bytes, str]]:
-    """(path, identity) of every file that was ever written, as the journal knows it, ascending."""
-    query = select(writes.c.path, writes.c.identity).where(writes.c.state == JournalState.RENAMED).distinct()
-    return [(row.path, row.identity) for row in connection.execute(query.order_by(writes.c.path))]
+def selected(connection: Connection, selection: Selection) -> dict[tuple[bytes, str], list[int]]:
+    """The writes that are meant, by (path, identity) of the file as the journal knows it, ascending."""
+    query = select(writes.c.path, writes.c.identity, writes.c.id).where(
+        writes.c.state == JournalState.RENAMED, writes.c.kind == JournalKind.WRITE
+    )
+    if selection.run is not None:
+        query = query.where(writes.c.run == selection.run)
+    if selection.since is not None:
+        query = query.where(writes.c.at >= selection.since)
+    if selection.bundle_id is not None:
+        query = query.where(writes.c.bundle_id == selection.bundle_id)
+    found: dict[tuple[bytes, str], list[int]] = {}
+    for row in connection.execute(query.order_by(writes.c.path, writes.c.id)):
+        found.setdefault((row.path, row.identity), []).append(row.id)
+    return found
 
 
 def directories(connection: Connection) -> set[bytes]:

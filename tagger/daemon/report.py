@@ -34,7 +34,10 @@ class ScanCounts:
 
 @dataclass(slots=True, kw_only=True)
 class UndoReport:
-    """Numbers of files; `partly`: somebody else had changed fields, which were left."""
+    """Numbers of files; `partly`: of the undone, those that came back field by field and not to the byte.
+
+    Under a dry run, what would be.
+    """
 
     undone: int = 0
     partly: int = 0

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tagger.daemon.pipeline import Pipeline, StoppingError
 from tagger.daemon.report import Reporter, ScanCounts, UndoReport
 from tagger.daemon.scanner import Scanner
 from tagger.daemon.session import opened, stoppable
-from tagger.records import TaggerError
+from tagger.records import Selection, TaggerError
 from tagger.settings import Settings
 
 
@@ -48,16 +49,23 @@ def scan(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, dry
     return counts
 
 
-def undo(settings: Settings, paths: Sequence[bytes] | None, reporter: Reporter) -> UndoReport:
-    """Takes writes back, in the running daemon where there is one."""
+def undo(
+    settings: Settings, paths: Sequence[bytes] | None, selection: Selection, reporter: Reporter, *, dry_run: bool
+) -> UndoReport:
+    """Takes writes back, in the running daemon where there is one; `dry_run`: only says what would come back."""
     if lock.holder(settings.catalog) is not None:
-        request = {"do": "undo", "paths": control.as_text(paths)}
+        request = {
+            "do": "undo",
+            "paths": control.as_text(paths),
+            "selection": asdict(selection),
+            "dry_run": dry_run,
+        }
         return UndoReport(**control.ask(settings.catalog, request, reporter))
     _must_exist(settings)
 
     async def work() -> UndoReport:
         async with opened(settings, reporter) as pipeline, stoppable(pipeline):
-            return await undoing.undo(pipeline, paths, reporter)
+            return await undoing.undo(pipeline, paths, selection, reporter, dry_run=dry_run)
 
     return _until_stopped(work()) or UndoReport()
 

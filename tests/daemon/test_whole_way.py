@@ -226,6 +226,32 @@ def test_history_tells_runs_fields_and_what_is_undone_also_without_a_catalog(pla
     assert "nothing was written there" in place.run("history", "/elsewhere")
 
 
+def test_a_run_is_taken_back_to_the_byte_and_foretold(place: Place) -> None:
+    before = place.contents()
+    settings = place.config.read_text()
+    place.config.write_text(settings + '[tags]\nmood = "off"\ncustom = false\n')
+    place.scan()
+    between = place.contents()
+    place.config.write_text(settings)
+    place.scan()
+    after = place.contents()
+    assert after != between != before
+    dry = json.loads(place.run("undo", "--run", "2", "--dry-run", "--json"))
+    assert place.contents() == after
+    assert "to the byte" in place.run("undo", "--run", "2", "--dry-run")
+    assert dry == json.loads(place.run("undo", "--run", "2", "--yes", "--json"))
+    assert (dry["undone"], dry["partly"], dry["failed"]) == (7, 0, 0)
+    assert place.contents() == between
+    assert place.scan()["written"] == 0
+    assert place.contents() == between
+    assert "tagger history" in place.run("undo", "--run", "3", "--yes", code=2)
+    assert "tagger history" in place.run("undo", "--bundle", "another", "--yes", code=2)
+    assert json.loads(place.run("undo", "--since", "2100-01-01", "--yes", "--json"))["undone"] == 0
+    undone = json.loads(place.run("undo", "--since", "1h", str(place.music), "--yes", "--json"))
+    assert (undone["failed"], undone["partly"]) == (0, 0)
+    assert place.contents() == before
+
+
 def test_a_vanished_root_marks_nothing_missing(place: Place) -> None:
     place.scan()
     hidden = place.music.rename(place.music.with_name("hidden"))
@@ -311,7 +337,10 @@ def test_the_daemon_takes_new_files_does_what_it_is_asked_and_stops(
     until(lambda: (place.music / "slow.mp3").read_bytes() != whole)
     assert place.journal("SELECT count(*) FROM writes WHERE CAST(path AS TEXT) LIKE '%slow.mp3'") == [(1,)]
     assert "is running" in place.run("scan", str(place.music), code=2)
-    undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--yes", "--json"))
+    written = (place.music / "slow.mp3").read_bytes()
+    assert "to the byte" in place.run("undo", str(place.music / "slow.mp3"), "--dry-run")
+    assert (place.music / "slow.mp3").read_bytes() == written
+    undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--since", "1h", "--yes", "--json"))
     assert undone["undone"] == 1
     assert (place.music / "slow.mp3").read_bytes() == whole
     (place.music / "slow.mp3").rename(place.music / "moved.mp3")
