@@ -47,6 +47,15 @@ class Writer:
                 self._roll_back(connection)
                 raise
 
+    def compact_journal(self) -> None:
+        """Gives the disk what was pruned. Raises TaggerError where there is no room to do it in."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM journal")
+                connection.exec_driver_sql("PRAGMA journal.wal_checkpoint(TRUNCATE)")
+        except DatabaseError as error:
+            raise TaggerError(f"pruned, but the journal's file is not smaller for it: {error.orig}") from error
+
     def close(self) -> None:
         self._engine.dispose()
 

@@ -40,6 +40,25 @@ class Run:
     bundle_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What the journal keeps: writes and undos, the bytes of their undo records, and since when (ISO 8601, UTC)."""
+
+    writes: int
+    records: int
+    undo_bytes: int
+    oldest: str | None
+
+
+def cost(connection: Connection, before: str | None = None) -> Cost:
+    """Of everything, or of what is older than a time. Sizes are read without the records."""
+    size = func.length(writes.c.undo_record)
+    query = select(func.count(), func.count().filter(size > 0), func.sum(size), func.min(writes.c.at))
+    query = query.where(writes.c.state != JournalState.PREPARED)
+    found = connection.execute(query if before is None else query.where(writes.c.at < before)).one()
+    return Cost(writes=found[0], records=found[1], undo_bytes=found[2] or 0, oldest=found[3])
+
+
 def entries(connection: Connection, path: bytes | None, limit: int) -> list[Entry]:
     """The newest writes and undos, newest first; of a file, or of all that lie below a folder, where one is named."""
     names = ("id", "at", "path", "kind", "run", "bundle_id", "written", "replaced")
@@ -57,7 +76,7 @@ def runs(connection: Connection, path: bytes | None, limit: int) -> list[Run]:
         func.max(writes.c.at).label("ended"),
         func.count(func.distinct(writes.c.path)).label("files"),
         func.count().label("writes"),
-        func.sum(undone()).label("undone"),
+        func.count().filter(undone()).label("undone"),
         func.group_concat(func.distinct(writes.c.bundle_id)).label("bundle_ids"),
     ).where(writes.c.run.is_not(None))
     rows = connection.execute(_of(query, path).group_by(writes.c.run).order_by(writes.c.run.desc()).limit(limit))

@@ -101,6 +101,12 @@ def selected(connection: Connection, selection: Selection) -> dict[tuple[bytes, 
     return found
 
 
+def prune(connection: Connection, before: str) -> None:
+    """Empties the undo records of what is older than a time. What was written stays: it tells ours from the user's."""
+    old = and_(writes.c.at < before, writes.c.state != JournalState.PREPARED)
+    connection.execute(update(writes).where(old).values(undo_record=b""))
+
+
 def directories(connection: Connection) -> set[bytes]:
     """Folders in which a write may have left a copy."""
     return {os.path.dirname(path) for (path,) in connection.execute(select(writes.c.path).distinct())}

@@ -10,7 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from tagger.cli import options
-from tagger.cli.output import harmless, table, write_json, write_line
+from tagger.cli.output import Console, harmless, pairs, size_text, table, write_json, write_line
+from tagger.cli.times import moment
+from tagger.records import TaggerError
 
 if TYPE_CHECKING:
     from tagger.catalog.history import Entry, Run
@@ -72,6 +74,41 @@ def show(
         _tell(runs, entries, limit)
     else:
         write_line("nothing was written" + (" there" if path else ""))
+
+
+@app.command()
+def prune(
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="90d, 12w, or a date such as 2026-01-31.")],
+    yes: options.Yes = False,
+    json: options.Json = False,
+    catalog: options.Catalog = None,
+    config: options.Config = None,
+) -> None:
+    """Remove the undo records of old writes; they can then be undone field by field only.
+
+    What was written and what you undid stays known. A running daemon does it, if there is one.
+
+    \b
+    Example:
+      tagger history prune --older-than 90d
+    """
+    settings = options.load(catalog, config)
+    before = moment(older_than)
+    from tagger.catalog import engine, history
+
+    with engine.open_history(settings.catalog).connect() as connection:
+        cost = history.cost(connection, before)
+    what = f"the undo records of {cost.records} writes from before {before} ({size_text(cost.undo_bytes)})"
+    console = Console()
+    if not yes and not console.confirm(f"Remove {what}? They can no longer be undone to the byte."):
+        raise TaggerError("nothing was removed")
+    from tagger.daemon import service
+
+    report = asdict(service.prune(settings, before, console))
+    if json:
+        write_json(report, one_line=True)
+    else:
+        pairs(report)
 
 
 def _facts(entry: "Entry") -> dict[str, Any]:

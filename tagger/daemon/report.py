@@ -43,3 +43,11 @@ class UndoReport:
     partly: int = 0
     unchanged: int = 0
     failed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class PruneReport:
+    """Numbers of undo records, and of their bytes."""
+
+    pruned: int
+    freed_bytes: int

@@ -4,15 +4,17 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tagger.catalog import engine
 from tagger.daemon import control, first_run, lock, serving, undoing
 from tagger.daemon.pipeline import Pipeline, StoppingError
-from tagger.daemon.report import Reporter, ScanCounts, UndoReport
+from tagger.daemon.report import PruneReport, Reporter, ScanCounts, UndoReport
 from tagger.daemon.scanner import Scanner
-from tagger.daemon.session import opened, stoppable
+from tagger.daemon.session import opened, running_elsewhere, stoppable
 from tagger.records import Selection, TaggerError
 from tagger.settings import Settings
 
@@ -68,6 +70,22 @@ def undo(
             return await undoing.undo(pipeline, paths, selection, reporter, dry_run=dry_run)
 
     return _until_stopped(work()) or UndoReport()
+
+
+def prune(settings: Settings, before: str, reporter: Reporter) -> PruneReport:
+    """Removes the undo records from before a time (ISO 8601, UTC), in the running daemon where there is one."""
+    if lock.holder(settings.catalog) is not None:
+        request = {"do": "prune", "before": before}
+        return PruneReport(**control.ask(settings.catalog, request, reporter))
+    _must_exist(settings)
+    held = lock.acquire(settings.catalog)
+    if held is None:
+        raise TaggerError(f"{running_elsewhere(settings.catalog)}; ask again")
+    try:
+        with closing(engine.open_writer(settings.catalog)) as writer:
+            return undoing.prune(writer, before)
+    finally:
+        held.release()
 
 
 def write(settings: Settings, paths: Sequence[bytes], reporter: Reporter, *, again: bool) -> ScanCounts:

@@ -81,8 +81,10 @@ async def write(scanner: Scanner, paths: Sequence[bytes], *, again: bool) -> Sca
 
 def _handler(scanner: Scanner, at_work: asyncio.Lock) -> control.Handler:
     async def handle(request: dict[str, Any], reporter: Reporter) -> dict[str, int]:
-        paths = control.as_paths(request["paths"])
         async with at_work:
+            if request["do"] == "prune":
+                return asdict(undoing.prune(scanner.pipeline.writer, request["before"]))
+            paths = control.as_paths(request["paths"])
             if request["do"] == "undo":
                 selection, dry_run = Selection(**request["selection"]), request["dry_run"]
                 return asdict(await undoing.undo(scanner.pipeline, paths, selection, reporter, dry_run=dry_run))

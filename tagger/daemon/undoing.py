@@ -4,11 +4,11 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tagger.catalog import journal, store, views
-from tagger.catalog.engine import Connection
+from tagger.catalog import history, journal, store, views
+from tagger.catalog.engine import Connection, Writer
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline, now_text
-from tagger.daemon.report import Reporter, UndoReport
+from tagger.daemon.report import PruneReport, Reporter, UndoReport
 from tagger.records import (
     Dropped,
     Failure,
@@ -56,6 +56,15 @@ async def undo(
 
 
 _NOT_MEANT = "no write to it is among those chosen"
+
+
+def prune(writer: Writer, before: str) -> PruneReport:
+    """Forgets how to undo, to the byte, what was written before a time."""
+    with writer.begin() as connection:
+        cost = history.cost(connection, before)
+        journal.prune(connection, before)
+    writer.compact_journal()
+    return PruneReport(pruned=cost.records, freed_bytes=cost.undo_bytes)
 
 
 def lift(pipeline: Pipeline, paths: Sequence[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,14 +107,15 @@ def test_runs_count_what_was_written_and_what_of_it_is_undone(writer: Writer) ->
         assert journal.next_run(connection) == 1
         write(connection, b"/music/a.mp3", at="2025-01-01T00:00:00Z")  # from before runs
         one = write(connection, b"/music/a.mp3", run=1)
-        write(connection, b"/music/b.mp3", run=1, at="2026-01-01T00:05:00Z", bundle="b-2")
+        two = write(connection, b"/music/b.mp3", run=1, at="2026-01-01T00:05:00Z", bundle="b-2")
         write(connection, b"/other/c.mp3", run=2)
         write(connection, b"/other/d.mp3", run=2, state=JournalState.DROPPED)
         undo(connection, b"/music/a.mp3", [one])
+        undo(connection, b"/music/b.mp3", [two])
         assert journal.next_run(connection) == 3
         newest, first = history.runs(connection, None, 9)
         assert (newest.run, newest.writes) == (2, 1)
-        assert (first.files, first.writes, first.undone, first.bundle_ids) == (2, 2, 1, ("b-1", "b-2"))
+        assert (first.files, first.writes, first.undone, first.bundle_ids) == (2, 2, 2, ("b-1", "b-2"))
         assert (first.began, first.ended) == ("2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z")
         assert [run.run for run in history.runs(connection, b"/music", 9)] == [1]
         assert [run.run for run in history.runs(connection, None, 1)] == [2]
@@ -168,3 +170,38 @@ def test_a_journal_from_before_runs_keeps_its_rows(catalog: Path, root: Path) ->
         (entry,) = history.entries(connection, None, 9)
         assert (entry.run, entry.undone, entry.written) == (None, False, {"genre": ("Jazz",)})
         assert history.runs(connection, None, 9) == []
+
+
+def test_pruning_takes_the_records_of_old_writes_and_nothing_else(writer: Writer, catalog: Path) -> None:
+    with writer.begin() as connection:
+        old = write(connection, b"/music/a.mp3", at="2025-01-01T00:00:00Z")
+        open_row = journal.add(connection, prepared(b"/music/b.mp3", "Jazz", "b"), JournalKind.WRITE, "2025-01-01")
+        new = write(connection, b"/music/a.mp3", genre="Rock")
+        journal.veto(connection, b"/music/a.mp3", AUDIO, [Field.MOOD], "undone", "now")
+        was = journal.history(connection, b"/music/a.mp3", AUDIO)
+        assert history.cost(connection) == history.Cost(
+            writes=2, records=2, undo_bytes=10, oldest="2025-01-01T00:00:00Z"
+        )
+        assert history.cost(connection, "2025-12-31T00:00:00Z").undo_bytes == 5
+        journal.prune(connection, "2025-12-31T00:00:00Z")
+        rows = {row.id: row.prepared.undo_record for row in journal.rows_for(connection, b"/music/a.mp3", AUDIO)}
+        assert rows == {new: b"12345", open_row: b"12345", old: b""}
+        assert journal.history(connection, b"/music/a.mp3", AUDIO) == was
+        assert (history.cost(connection).records, history.cost(connection).writes) == (1, 2)
+
+
+def test_what_is_pruned_leaves_the_disk(writer: Writer, catalog: Path) -> None:
+    with writer.begin() as connection:
+        for number in range(20):
+            row = journal.add(
+                connection,
+                replace(prepared(b"/m/%d" % number, "Jazz", "b"), undo_record=bytes(100_000)),
+                JournalKind.WRITE,
+                "2025-01-01T00:00:00Z",
+            )
+            journal.set_state(connection, row, JournalState.RENAMED)
+    with writer.begin() as connection:
+        journal.prune(connection, "2026-01-01")
+    writer.compact_journal()
+    assert journal_path(catalog).stat().st_size < 200_000
+    assert not journal_path(catalog).with_name("journal.sqlite-wal").stat().st_size

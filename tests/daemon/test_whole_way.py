@@ -252,6 +252,23 @@ def test_a_run_is_taken_back_to_the_byte_and_foretold(place: Place) -> None:
     assert place.contents() == before
 
 
+def test_what_is_pruned_comes_back_field_by_field_and_says_so(place: Place) -> None:
+    place.scan()
+    cost = json.loads(place.run("status", "--json"))["journal"]
+    assert cost["records"] == cost["writes"] == 7
+    kept = json.loads(place.run("history", "prune", "--older-than", "1d", "--yes", "--json"))
+    assert kept == {"pruned": 0, "freed_bytes": 0}
+    pruned = json.loads(place.run("history", "prune", "--older-than", "2100-01-01", "--yes", "--json"))
+    assert pruned == {"pruned": 7, "freed_bytes": cost["undo_bytes"]}
+    assert place.scan()["written"] == 0
+    flac = str(place.music / "flac.flac")
+    assert "its undo record was pruned" in place.run("undo", flac, "--dry-run")
+    undone = json.loads(place.run("undo", flac, "--yes", "--json"))
+    assert (undone["undone"], undone["partly"]) == (1, 1)
+    assert place.query()["flac.flac"]["genre_source"] == "model"
+    assert place.scan()["written"] == 0
+
+
 def test_a_vanished_root_marks_nothing_missing(place: Place) -> None:
     place.scan()
     hidden = place.music.rename(place.music.with_name("hidden"))
@@ -340,6 +357,7 @@ def test_the_daemon_takes_new_files_does_what_it_is_asked_and_stops(
     written = (place.music / "slow.mp3").read_bytes()
     assert "to the byte" in place.run("undo", str(place.music / "slow.mp3"), "--dry-run")
     assert (place.music / "slow.mp3").read_bytes() == written
+    assert json.loads(place.run("history", "prune", "--older-than", "1d", "--yes", "--json"))["pruned"] == 0
     undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--since", "1h", "--yes", "--json"))
     assert undone["undone"] == 1
     assert (place.music / "slow.mp3").read_bytes() == whole
