@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tagger.cli import config, model
+from tagger.cli import config, history, model
 from tagger.cli.exits import Exit
 from tagger.cli.explain import explain
 from tagger.cli.output import complain, write_line
@@ -29,6 +29,7 @@ app = typer.Typer(
 for command in (serve, scan, query, explain, status, undo, write):
     app.command()(command)
 app.add_typer(config.app, name="config")
+app.add_typer(history.app, name="history")
 app.add_typer(model.app, name="model")
 
 

@@ -52,6 +52,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         write_line("  ".join(cells).rstrip())
 
 
+def size_text(size_bytes: int) -> str:
+    """A size for people."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"
+
+
 def pairs(values: Mapping[str, object]) -> None:
     """Names and values, one a line."""
     width = max((len(name) for name in values), default=0)
