@@ -11,7 +11,8 @@ class Reporter(Protocol):
     def interactive(self) -> bool:
         """Whether somebody sits there who can be asked."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """One line, in which names and values may stand as the files have them; showing them safely is its part."""
 
     def progress(self, done: int, total: int, text: str) -> None: ...
 
