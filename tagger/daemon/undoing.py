@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from tagger.catalog import journal, store, views
 from tagger.catalog.engine import Connection
 from tagger.daemon import jobs
-from tagger.daemon.pipeline import Pipeline, now_text
+from tagger.daemon.pipeline import Pipeline
 from tagger.daemon.report import Reporter, UndoReport
 from tagger.records import Dropped, Failure, JournalKind, Prepared, Refused
-from tagger.tags.fields import field_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +92,6 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
             report.failed += 1
             reporter.say(f"{name}: not undone: it changed meanwhile")
             return
-        fields = {field_of(field) for field in prepared.written}
-        with pipeline.writer.begin() as connection:
-            journal.veto(connection, file.path, file.identity, sorted(fields), "undone", now_text())
         report.undone += 1
         report.partly += bool(left)
     else:
