@@ -24,6 +24,7 @@ ERRORS = {
     "failing disk": {"fault": "fail", "errno": errno.EIO, "mask": READ | WRITE | SYNC | NAME, "sticky": True},
     "short reads and writes": {"fault": "short", "mask": READ | WRITE, "sticky": True},
 }
+_MOST_KILLS = {"step": 8, "moment": 8, "process": 2}  # one after the other, before the rest is carried through
 CHANGES = WRITE | ALLOCATE | SYNC | NAME  # in front of each of these the state on the disk is another one
 
 
@@ -76,8 +77,8 @@ class Torture:
         """`kind`: "step", "moment", "process" or a name of ERRORS. Raises AssertionError where the promise broke."""
         rng = random.Random(f"{self.seed} {number} {kind}")
         try:
-            for _ in range(rng.randint(1, 3)):
-                self._hinder(kind, number, rng)
+            for again in range(rng.randint(1, _MOST_KILLS.get(kind, 2))):
+                self._hinder(kind, number, rng, again > 0)
                 library.check_at_any_moment(self.library)
             self._carry_through()
         except Exception as error:
@@ -88,8 +89,9 @@ class Torture:
     def _action(self) -> str:
         return "undo" if self.written else "again"
 
-    def _hinder(self, kind: str, number: int, rng: random.Random) -> None:
-        action = self._action()
+    def _hinder(self, kind: str, number: int, rng: random.Random, again: bool) -> None:
+        """Strikes once; `again`: the run before was cut off, so that this one begins with settling, and is shorter."""
+        action, share = self._action(), 0.3 if again else 1.0
         if kind in ERRORS:
             fault = ERRORS[kind]
             at = rng.randint(1, self._measured(action, fault["mask"]))
@@ -97,11 +99,12 @@ class Torture:
             assert answer["status"] in (0, 2), f"it crashed: {answer}"
             self.counts[kind] += 1
         elif kind == "step":
-            at = 1 + number % self._measured(action, CHANGES)
+            most = self._measured(action, CHANGES)
+            at = rng.randint(1, int(most * share)) if again else 1 + number % most
             answer = self.program.run(action, fault="kill", mask=CHANGES, at=at)
             self.counts["killed at a step"] += answer["status"] == -9
         elif kind == "moment":
-            after_s = rng.uniform(0, self._seconds.get(action, 0.3))
+            after_s = rng.uniform(0, share * self._seconds.get(action, 0.3))
             answer = self.program.run(action, kill_after_s=after_s)
             self.counts["killed at a moment"] += answer["status"] == -9
         else:

@@ -99,7 +99,7 @@ def try_out(folder: Path, made: Mutant) -> tuple[str, str]:
 
 
 def _hold_against_the_promise(old: bytes, copy: Path, prepared: Prepared, container: str) -> None:
-    """By means of its own where it can: the copy is read anew, and a splice back must leave the same foreign entries."""
+    """The copy is read anew, the old file rebuilt from it, and a splice back must leave the same foreign entries."""
     form = by_name(container)
     with copy.open("rb") as file:
         assert b"".join(blocks(decode(prepared.undo_record), file.fileno())) == old, "the record does not rebuild it"

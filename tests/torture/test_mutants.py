@@ -4,7 +4,7 @@ import time
 
 from tests.torture import mutants
 
-SEED, COUNT = 20, 450
+SEED, COUNT = 20, 400
 
 
 def test_damaged_files_are_written_whole_or_refused() -> None:
