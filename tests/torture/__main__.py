@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def _mutants(words: argparse.Namespace, end: float) -> bool:
         tally = mutants.Tally(**(kept | {"reasons": Counter(kept["reasons"])}))
     while tally.next < words.mutants and time.monotonic() < end:
         mutants.run(tally, min(words.mutants, tally.next + 1_000), end)
-        _keep(name, asdict(tally))
+        _keep(name, {each.name: getattr(tally, each.name) for each in fields(tally)})
     print(f"mutants, seed {words.seed}: {tally.next} of {words.mutants}, faults: {len(tally.faults)}")
     print(tally.table())
     for fault in tally.faults[:20]:
