@@ -14,7 +14,7 @@ INSTALL ?= -e .
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check lint bench wheel-check clean
+.PHONY: help serve test check lint bench torture wheel-check clean
 .DEFAULT_GOAL := help
 
 help:  ## list what make can do
@@ -36,6 +36,9 @@ lint: $(VENV)/test.installed
 
 bench: $(VENV)/test.installed  ## measure speed and memory, side by side with their yardsticks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+torture: $(VENV)/test.installed  ## kill, hinder and mutate for an hour; the next call goes on; ARGS="--minutes 10 --seed 7"
+	nice $(BIN)/python -m tests.torture $(ARGS)
 
 wheel-check: $(VENV)/test.installed  ## build the wheel and run it from a clean environment elsewhere
 	.ci/wheel $(BIN)/python

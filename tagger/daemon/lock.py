@@ -6,6 +6,7 @@ Whoever commits keeps the lock, also when main was killed: the next start waits 
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tagger.records import TaggerError
@@ -21,7 +22,8 @@ class Lock:
         self.fd = fd
 
     def release(self) -> None:
-        os.ftruncate(self.fd, 0)
+        with suppress(OSError):  # a failing disk: closing is what counts
+            os.ftruncate(self.fd, 0)
         os.close(self.fd)
 
 

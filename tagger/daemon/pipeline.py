@@ -185,11 +185,18 @@ class Pipeline:
             state = JournalState.DROPPED
         else:  # the worker broke: the file itself says what happened
             state = await self._settled(prepared)
-        with self.writer.begin() as connection:
-            journal.set_state(connection, row_id, state)
+        self._close(row_id, kind, prepared, state)
         if state is JournalState.RENAMED and root is not None:
             await self._look_again(prepared, answer, root)
         return state is JournalState.RENAMED
+
+    def _close(self, row_id: int, kind: JournalKind, prepared: Prepared, state: JournalState) -> None:
+        """The row's last word, and the vetoes of an undo with it: no crash comes between, undone stays undone."""
+        with self.writer.begin() as connection:
+            journal.set_state(connection, row_id, state)
+            if kind is JournalKind.UNDO and state is JournalState.RENAMED:
+                fields = sorted({field_of(name) for name in prepared.written})
+                journal.veto(connection, prepared.path, prepared.identity, fields, "undone", now_text())
 
     async def _look_again(self, prepared: Prepared, answer: Committed | Failure, root: bytes) -> None:
         """The catalog learns our own change at once, so that no scan or watcher takes it for somebody else's."""
@@ -237,8 +244,7 @@ class Pipeline:
             folders = journal.directories(connection)
         for row in rows:
             state = await self._settled(row.prepared)
-            with self.writer.begin() as connection:
-                journal.set_state(connection, row.id, state)
+            self._close(row.id, row.kind, row.prepared, state)
             settled += state is not JournalState.PREPARED
         for folder in sorted(folders if rows else ()):
             await self.files.do(jobs.RemoveStrays(folder))

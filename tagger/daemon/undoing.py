@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tagger.catalog import history, journal, store, views
 from tagger.catalog.engine import Connection, Writer
 from tagger.daemon import jobs
-from tagger.daemon.pipeline import Pipeline, now_text
+from tagger.daemon.pipeline import Pipeline
 from tagger.daemon.report import PruneReport, Reporter, UndoReport
 from tagger.records import (
     Dropped,
@@ -22,7 +22,6 @@ from tagger.records import (
     TaggerError,
     UndoPlan,
 )
-from tagger.tags.fields import field_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +125,6 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, _taken_back(rows, file.selected)):
             _not_undone(f"{name}: not undone: it changed meanwhile", reporter, report)
             return
-        fields = {field_of(field) for field in prepared.written}
-        with pipeline.writer.begin() as connection:
-            journal.veto(connection, file.path, file.identity, sorted(fields), "undone", now_text())
         report.undone += 1
         report.partly += bool(left)
     else:
