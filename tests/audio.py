@@ -33,6 +33,7 @@ KINDS = {
     "alac": Kind("m4a", "alac", format="ipod"),
     "wav": Kind("wav", "pcm_s16le"),
     "aiff": Kind("aiff", "pcm_s16be"),
+    "wavpack": Kind("wv", "wavpack"),
     "wma": Kind("wma", "wmav2", bit_rate=96_000, format="asf", exact=False),
     "tta": Kind("tta", "tta"),
     "adts": Kind("aac", "aac", bit_rate=96_000, format="adts", exact=False),

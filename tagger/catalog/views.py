@@ -132,6 +132,11 @@ def was_scanned(connection: Connection, root: bytes) -> bool:
     return connection.execute(query).scalar_one_or_none() is not None
 
 
+def changes(connection: Connection) -> int:
+    """How many rows this process has written: the same number again means that nothing was written in between."""
+    return int(connection.execute(select(func.total_changes())).scalar_one())
+
+
 def standing(connection: Connection, root: bytes, after: bytes, limit: int) -> list[Standing]:
     """The tracks below a root that follow a path, those of roots inside it too, path ascending."""
     columns = (tracks.c[name] for name in ("id", "path", "root", "missing_since", *FileStat._fields))

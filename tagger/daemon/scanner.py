@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,6 +23,14 @@ _PAGE = 2000
 """Tracks asked of the catalog at once."""
 
 
+@dataclass(slots=True)
+class _Look:
+    """The files of a root when they were compared with the catalog, as one number, and the catalog's state then."""
+
+    files: int
+    changes: int = -1
+
+
 @dataclass(slots=True, kw_only=True)
 class Scanner:
     """Scans with one pipeline; `in_flight` tracks are under way at once, which bounds the memory."""
@@ -32,6 +41,7 @@ class Scanner:
     settle_s: float
     in_flight: int
     counts: ScanCounts = field(default_factory=ScanCounts)
+    _last: dict[bytes, _Look] = field(default_factory=dict)
 
     async def scan(self, roots: Sequence[bytes], limit: int | None = None) -> ScanCounts:
         """One pass; young files come at its end, when they have stood still. `limit`: so many tracks are heard."""
@@ -43,6 +53,10 @@ class Scanner:
             await self._wait_for(young)
             await self.work(roots, limit)
         self.counts.unchanged = max(0, self.counts.seen - self._touched())
+        with self.pipeline.writer.begin() as connection:
+            changes = views.changes(connection)
+        for last in (self._last[root] for root in roots if root in self._last):
+            last.changes = changes
         return self.counts
 
     async def take(self, path: bytes, root: bytes) -> None:
@@ -59,44 +73,80 @@ class Scanner:
     # --- looking --------------------------------------------------------------------------------------------------
 
     async def _look(self, root: bytes, young: list[tuple[bytes, bytes]]) -> None:
-        """Compares a root with the catalog."""
+        """Compares a root with the catalog, unless both are as they were at the last look."""
         with self.pipeline.writer.begin() as connection:
             trouble = mounts.trouble(root, views.device_of(connection, root))
             failed_before = views.due_for_inspection(connection, time.time())
+            changes = views.changes(connection)
+        last = self._last.get(root)
+        walk = Walk(root=root, exclude=self.exclude)
         if trouble:
             self.reporter.say(f"{os.fsdecode(root)} {trouble}; nothing under it counts as missing")
-        walk = Walk(root=root, exclude=self.exclude)
+        if trouble or failed_before or last is None or last.changes != changes or not await self._as_before(walk, last):
+            walk = Walk(root=root, exclude=self.exclude)
+            await self._compare(root, walk, young, failed_before, mark_gone=not trouble)
+        for folder in walk.unreadable:
+            self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
+        for folder in {os.path.dirname(path) for path in walk.strays}:
+            await self.pipeline.files.do(jobs.RemoveStrays(folder))
+        with self.pipeline.writer.begin() as connection:
+            if not trouble:
+                store.put_root(connection, root, mounts.device_of(root))
+                if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
+                    store.root_scanned(connection, root, time.time())
+
+    async def _as_before(self, walk: Walk, last: _Look) -> bool:
+        """Whether the very files of the last look are there, each in the same state; cheaper than to ask for each."""
+        files = number = 0
+        for number, found in enumerate(walk.files(), start=1):
+            files = hash((files, found))
+            if number % _PAGE == 0:
+                await self._breathe()
+        if files != last.files:
+            return False
+        self.counts.seen += number
+        return True
+
+    async def _compare(
+        self,
+        root: bytes,
+        walk: Walk,
+        young: list[tuple[bytes, bytes]],
+        failed_before: AbstractSet[int],
+        *,
+        mark_gone: bool,
+    ) -> None:
+        """Side by side with the catalog: what is gone is marked, what is new or changed is inspected."""
         gone: list[Standing] = []
         changed: list[Found] = []
-        now = time.time()
+        files, now = 0, time.time()
         for found, row in merged(walk.files(), self._standing(root)):
             if found is None:
                 assert row is not None
                 gone.append(row)
                 continue
+            files = hash((files, found))
             self.counts.seen += 1
-            if self.counts.seen % _PAGE == 0:  # a signal is heard on the way through a large library
-                await asyncio.sleep(0)
-                if self.pipeline.stopping:
-                    raise StoppingError
+            if self.counts.seen % _PAGE == 0:
+                await self._breathe()
             if row is not None and row.equals(found.stat) and row.track_id not in failed_before:
                 continue
             if age_s(found.stat, now) < self.settle_s:
                 young.append((found.path, root))
             else:
                 changed.append(found)
-        if not trouble:
+        self._last.pop(root, None)
+        if mark_gone and not walk.unreadable:  # else there is more to see another time
+            self._last[root] = _Look(files)
+        if mark_gone:
             self._mark_gone(root, gone, walk.unreadable)
-        for folder in walk.unreadable:
-            self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
-        for folder in {os.path.dirname(path) for path in walk.strays}:
-            await self.pipeline.files.do(jobs.RemoveStrays(folder))
         await self._each(changed, lambda found: self._inspect(found, root), "look at")
-        with self.pipeline.writer.begin() as connection:
-            if not trouble:
-                store.put_root(connection, root, mounts.device_of(root))
-                if not self.pipeline.dry_run:  # a library that was only looked at is still to be announced
-                    store.root_scanned(connection, root, time.time())
+
+    async def _breathe(self) -> None:
+        """A signal is heard on the way through a large library."""
+        await asyncio.sleep(0)
+        if self.pipeline.stopping:
+            raise StoppingError
 
     def _standing(self, root: bytes) -> Iterator[Standing]:
         """What the catalog knows below a root, page by page: a library is never in memory as a whole."""

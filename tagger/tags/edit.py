@@ -104,7 +104,7 @@ def _gate(field: Field, label: str, policy: Policy) -> float:
 
 def _by_another_machine(field: Field, inspection: Inspection, policy: Policy) -> bool:
     """No journal row, but the standard value is the file's own TAGGER_* value: another machine wrote it."""
-    labels = inspection.tags.own.get("TAGGER_" + field.upper(), ())
+    labels = _parts(inspection.tags.own, "TAGGER_" + field.upper(), policy)
     spelt = tuple(policy.label_map.get(label, label) for label in labels)
     values = standing(inspection.tags, field)
     return bool(labels) and (equal(values, spelt, policy.v23_separator) or values == spelt[: len(values)] != ())
@@ -129,8 +129,10 @@ def _custom(
 
 
 def _same_labels(own: Mapping[str, tuple[str, ...]], written: tuple[str, ...], policy: Policy) -> bool:
-    split = {
-        name: tuple(part for value in own.get(name, ()) for part in value.split(policy.v23_separator))
-        for name in LABEL_FIELDS
-    }
+    split = {name: _parts(own, name, policy) for name in LABEL_FIELDS}
     return labels_of(own) == written or labels_of(split) == written
+
+
+def _parts(own: Mapping[str, tuple[str, ...]], name: str, policy: Policy) -> tuple[str, ...]:
+    """The values of a field, also where its container holds several as one joined string."""
+    return tuple(part for value in own.get(name, ()) for part in value.split(policy.v23_separator))

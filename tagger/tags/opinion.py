@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from mutagen.aiff import AIFF
+from mutagen.apev2 import TEXT, APENoHeaderError, APEv2
+from mutagen.asf import ASF, UNICODE
 from mutagen.dsf import DSF
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3NoHeaderError
@@ -69,6 +71,29 @@ def _mp4(tags: Any) -> Values:
     return found
 
 
+def _ape(file: BinaryIO) -> Values:
+    found: Values = {}
+    try:
+        tags = APEv2(file)
+    except APENoHeaderError:
+        return found
+    for key, entry in tags.items():
+        name = key.lower() if key.lower() in ("genre", "mood") else key.upper()
+        if entry.kind == TEXT and (name in ("genre", "mood") or name.startswith(PREFIX)):
+            found[name] = tuple(entry)
+    return found
+
+
+def _asf(tags: Any) -> Values:
+    found: dict[str, list[str]] = {}
+    for key, value in tags:
+        name = key.upper()
+        if value.TYPE == UNICODE and (name in ("WM/GENRE", "WM/MOOD") or name.startswith(PREFIX)):
+            field = name.removeprefix("WM/").lower() if name.startswith("WM/") else name
+            found.setdefault(field, []).append(str(value))
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
 _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp3": _leading_id3,
     "flac": lambda file: _comment(FLAC(file).tags),
@@ -81,4 +106,8 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "aiff": lambda file: _id3(AIFF(file).tags),
     "dsf": lambda file: _id3(DSF(file).tags),
     "tta": _leading_id3,
+    "wavpack": _ape,
+    "musepack": _ape,
+    "ape": _ape,
+    "asf": lambda file: _asf(ASF(file).tags),
 }

@@ -5,28 +5,44 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from tagger.records import JournalState, Prepared
-from tagger.tags.copy import TEMP_PREFIX, TEMP_SUFFIX
+from tagger.tags.copy import TEMP_PREFIX, TEMP_SUFFIX, folder
 from tagger.tags.inspect import OPEN_FLAGS, content_hash
-from tagger.tags.write import abort
+from tagger.tags.replace import spare_name
 
 
 def settle(prepared: Prepared) -> JournalState:
-    """By the file's content: the new one (renamed), the old one (dropped), or another (foreign). The copy goes.
+    """By the file's content: the new one (renamed), the old one (dropped), or another (foreign). The copies go.
 
     A file that cannot be read now (its disk is not there, it was moved) stays "prepared": the next start asks again.
     """
     try:
-        with os.fdopen(os.open(prepared.path, OPEN_FLAGS), "rb") as file:
-            content = content_hash(file)
+        with folder(prepared.path) as (dir_fd, name):
+            return _settle(prepared, dir_fd, name)
     except OSError:
-        content = None
-    with suppress(OSError):  # the disk is gone, or cannot be written to: strays are looked for by every scan
-        abort(prepared)
-    if content is None:
         return JournalState.PREPARED
-    if content == prepared.hash_after:
-        return JournalState.RENAMED
-    return JournalState.DROPPED if content == prepared.hash_before else JournalState.FOREIGN
+
+
+def _settle(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
+    before, after = prepared.hash_before, prepared.hash_after
+    content = _content(dir_fd, name)
+    for copy in (spare_name(prepared.temp_name), prepared.temp_name):
+        left = _content(dir_fd, copy)
+        if left in (before, after) or (left and content == before):
+            os.unlink(copy, dir_fd=dir_fd)
+        elif left and content == after:  # somebody wrote to the old file while its copy took its place
+            os.replace(copy, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+            content = left
+    states = {None: JournalState.PREPARED, after: JournalState.RENAMED, before: JournalState.DROPPED}
+    return states.get(content, JournalState.FOREIGN)
+
+
+def _content(dir_fd: int, name: bytes) -> str | None:
+    """The hash of a file, None where there is none of that name."""
+    try:
+        with os.fdopen(os.open(name, OPEN_FLAGS, dir_fd=dir_fd), "rb") as file:
+            return content_hash(file)
+    except FileNotFoundError:
+        return None
 
 
 def remove_strays(directory: bytes, keep: AbstractSet[bytes]) -> int:

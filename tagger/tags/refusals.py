@@ -40,6 +40,16 @@ class Reason(StrEnum):
     COMMENT_DAMAGED = "damaged Vorbis comment"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 
+    # APE tags (Monkey's Audio, WavPack, Musepack)
+    APE_DAMAGED = "damaged APE tag"
+    APE_ITEM = "an APE tag with an item that other programs cannot read (its key or its text)"
+    APE_READ_ONLY = "an APE tag, or a genre, mood or TAGGER_ item of it, that is marked as read-only"
+    APE_VERSION = "an APE tag of a version that cannot hold this"
+    APE_TWICE = "more than one APE tag"
+    APE_HIDDEN = "tags at the end behind which other programs find no APE tag"
+    APE_AS_AUDIO = "a Musepack 8 file with an ID3v1 tag and no APE tag (FFmpeg would play a new one in front of it)"
+    APE_TOO_LARGE = "an APE tag larger than tagger writes"
+
     # Ogg
     OGG_CHAINED = "chained Ogg file"
     OGG_MULTIPLEXED = "multiplexed Ogg file"
@@ -59,3 +69,8 @@ class Reason(StrEnum):
     MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
     MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
     MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"
+
+    # WMA, ASF
+    ASF_PROTECTED = "a WMA file that is protected or signed (DRM)"
+    ASF_TWICE = "a WMA file with its header, or a part of it, more than once"
+    ASF_TOO_LARGE = "a value would grow past what a WMA attribute can hold"

@@ -12,6 +12,7 @@ from tagger.tags.fields import equal, standing
 from tagger.tags.formats.base import Format, FormatError, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.refusals import Reason
+from tagger.tags.replace import replace
 
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
 
@@ -61,7 +62,7 @@ def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
 
 
 def commit(prepared: Prepared) -> Committed | Dropped:
-    """Renames the copy over the file, unless the file changed since; then the copy goes and the file stays."""
+    """Puts the copy in the file's place, unless the file changed since; then the copy goes and the file stays."""
     with folder(prepared.path) as (dir_fd, name):
         try:
             now = FileStat.of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
@@ -72,8 +73,10 @@ def commit(prepared: Prepared) -> Committed | Dropped:
             return Dropped(reason="it changed while its copy was prepared")
         if os.stat(prepared.temp_name, dir_fd=dir_fd, follow_symlinks=False).st_ino != prepared.temp_inode:
             return Dropped(reason="somebody took the copy's place")
-        os.replace(prepared.temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        replaced = replace(dir_fd, prepared.temp_name, name, prepared.stat_before)
         _sync(dir_fd)
+        if not replaced:
+            return Dropped(reason="somebody wrote to it while its copy took its place")
         return Committed(stat_after=FileStat.of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)))
 
 

@@ -39,7 +39,7 @@ from tests.audio import write_audio
 
 NOW = "2026-01-02T03:04:05Z"
 POLICY = Policy(label_map={"jazz": "Jazz", "happy": "Happy", "r&b": "R&B"})
-KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-flac", "m4a", "wav", "aiff", "dsf", "tta")
+KINDS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "ogg-flac", "m4a", "wav", "aiff", "dsf", "tta", "wavpack", "wma")
 
 
 def analysis(genre: str = "jazz", mood: str = "happy", sure: float = 0.8, bundle_id: str = "b-1") -> Analysis:
@@ -282,6 +282,16 @@ def test_undo_honours_modes_and_hard_links(mp3: Path, edited_since: bool) -> Non
     assert isinstance(allowed, Prepared)
 
 
+def test_what_another_machine_wrote_is_ours_also_where_values_are_joined(tmp_path: Path) -> None:
+    """No journal row: the standard value is known by the file's own TAGGER_* value, of which WMA makes one string."""
+    path, policy = write_audio(tmp_path, "wma", 0.5), replace(POLICY, genres=2)
+    commit(prepared_of(path, policy))
+    assert len(inspected(path).tags.own["TAGGER_GENRE"]) == 1
+    again = propose(inspected(path), analysis("r&b"), policy, History(), NOW)
+    assert isinstance(again, Edit)
+    assert next(field.new for field in again.fields if field.name == Field.GENRE) == ("R&B",)
+
+
 def test_a_file_of_another_user_is_refused(mp3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = inspected(mp3)
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
@@ -334,47 +344,59 @@ def test_an_empty_file_and_an_unknown_container(tmp_path: Path) -> None:
 
 # --- killed ---------------------------------------------------------------------------------------------------------
 
-STEPS = ("open", "copy_file_range", "fchmod", "fsync", "replace", "unlink")
 CHILD = """
-import os, pickle, signal, sys
-from tagger.records import JournalState
+import errno, os, pickle, signal, sys
+from tagger.tags import replace
 from tagger.tags.write import commit, prepare
 edit = pickle.loads(sys.stdin.buffer.read())
-step, after = sys.argv[1], sys.argv[2] == "after"
-real = getattr(os, step)
+phase, step, when, way = sys.argv[1:]
+room = replace if step == "exchange" else os
+real = getattr(room, step)
 def killed(*args, **kwargs):
-    if after:
+    if when == "after":
         real(*args, **kwargs)
     os.kill(os.getpid(), signal.SIGKILL)
-if step != "replace":
-    setattr(os, step, killed)
+def not_here(*args, **kwargs):
+    raise OSError(errno.EPERM, "not on this file system")
+if way != "link":
+    os.link = not_here
+if way == "plain":
+    replace.exchange = not_here
+if phase == "prepare":
+    setattr(room, step, killed)
 prepared = prepare(edit)
 sys.stdout.buffer.write(pickle.dumps(prepared)); sys.stdout.flush()
-if step == "replace":
-    setattr(os, step, killed)
+setattr(room, step, killed)
 commit(prepared)
 """
+STEPS = [
+    *(("prepare", step, "link") for step in ("copy_file_range", "fchmod", "fsync")),
+    *(("commit", step, "link") for step in ("link", "replace", "unlink", "fsync")),
+    *(("commit", step, "exchange") for step in ("exchange", "unlink", "fsync")),
+    *(("commit", step, "plain") for step in ("replace", "fsync")),
+]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ["copy_file_range", "fchmod", "fsync", "replace"])
-def test_killed_at_any_step_the_file_is_old_or_new(mp3: Path, step: str, when: str) -> None:
+@pytest.mark.parametrize(("phase", "step", "way"), STEPS)
+def test_killed_at_any_step_the_file_is_old_or_new(mp3: Path, phase: str, step: str, way: str, when: str) -> None:
     import pickle
 
     old, edit = mp3.read_bytes(), edit_of(mp3)
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, step, when], input=pickle.dumps(edit), capture_output=True, check=False
+        [sys.executable, "-c", CHILD, phase, step, when, way],
+        input=pickle.dumps(edit),
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert bool(done.stdout) is (phase == "commit")
+    renamed = phase == "commit" and (step in ("unlink", "fsync") or (when == "after" and step != "link"))
     if done.stdout:
-        prepared = pickle.loads(done.stdout)
-        state = recover.settle(prepared)
-        renamed = when == "after"
+        state = recover.settle(pickle.loads(done.stdout))
         assert state is (JournalState.RENAMED if renamed else JournalState.DROPPED)
-        assert (mp3.read_bytes() == old) is not renamed
         assert inspected(mp3).identity == edit.identity
-    else:
-        assert mp3.read_bytes() == old
+    assert (mp3.read_bytes() == old) is not renamed
     recover.remove_strays(os.fsencode(mp3.parent), frozenset())
     assert [entry.name for entry in mp3.parent.iterdir()] == [mp3.name]
 

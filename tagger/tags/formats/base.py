@@ -42,7 +42,7 @@ Plan = tuple[Segment, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How ID3v2.3 holds what it has no place for (several genres, a mood); the other containers need no choice."""
+    """How ID3v2.3 holds what it has no place for (several genres, a mood); WMA joins TAGGER_* values likewise."""
 
     v23_separator: str = "; "
     v23_mood: str = "TXXX:MOOD"  # or "TMOO"

@@ -4,6 +4,8 @@ from typing import BinaryIO
 
 from tagger.tags.formats import id3
 from tagger.tags.formats.adts import ADTS
+from tagger.tags.formats.ape_files import MONKEYS_AUDIO, MUSEPACK, WAVPACK
+from tagger.tags.formats.asf import ASF
 from tagger.tags.formats.base import Format, FormatError
 from tagger.tags.formats.dsf import DSF
 from tagger.tags.formats.flac import FLAC
@@ -15,7 +17,25 @@ from tagger.tags.formats.ogg import OGG_FLAC, OPUS, SPEEX, VORBIS
 from tagger.tags.formats.tta import TTA
 from tagger.tags.refusals import Reason
 
-FORMATS: tuple[Format, ...] = (FLAC, VORBIS, OPUS, SPEEX, OGG_FLAC, MP4, WAV, AIFF, DSF, TTA, MATROSKA, ADTS, MP3)
+FORMATS: tuple[Format, ...] = (
+    FLAC,
+    VORBIS,
+    OPUS,
+    SPEEX,
+    OGG_FLAC,
+    MP4,
+    WAV,
+    AIFF,
+    ASF,
+    WAVPACK,
+    MUSEPACK,
+    MONKEYS_AUDIO,
+    DSF,
+    TTA,
+    MATROSKA,
+    ADTS,
+    MP3,
+)
 """In the order in which they are asked: MP3 last, its frames have the weakest mark."""
 
 _HEAD_BYTES = 65_536

@@ -1,0 +1,82 @@
+"""Putting the copy in the file's place, so that whoever wrote to the file in the last moment gets it back.
+
+A second name is given to the old file first; once the copy has taken its place, the old file is looked at again under
+that name. Where hard links are not to be had, the two are exchanged, and where that is not either, the copy simply
+replaces the file. Leases (fcntl) are left out: NFS and SMB deny them as if somebody were writing.
+"""
+
+import ctypes
+import errno
+import os
+from functools import cache
+from typing import Any
+
+from tagger.records import FileStat
+from tagger.tags.copy import TEMP_SUFFIX
+
+SPARE_SUFFIX = b".old"
+"""No name that strays are looked for by: only the journal's row knows whether it may go."""
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL}
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM}
+_RENAME_EXCHANGE = 2  # linux/fs.h
+
+
+def spare_name(temp_name: bytes) -> bytes:
+    """The second name of the old file while its copy takes its place."""
+    return temp_name.removesuffix(TEMP_SUFFIX) + SPARE_SUFFIX
+
+
+def replace(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> bool:
+    """Puts `temp_name` in the place of `name`; False where that was written to meanwhile, and stands again.
+
+    `before` is the state that the old file must be in. Raises OSError as the file system gives it.
+    """
+    spare = spare_name(temp_name)
+    try:
+        os.link(name, spare, src_dir_fd=dir_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _without_links(dir_fd, temp_name, name, before)
+    os.replace(temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    return _gone(dir_fd, spare, name, before)
+
+
+def _without_links(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> bool:
+    try:
+        exchange(dir_fd, temp_name, name)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        os.replace(temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        return True
+    return _gone(dir_fd, temp_name, name, before)
+
+
+def _gone(dir_fd: int, old: bytes, name: bytes, before: FileStat) -> bool:
+    """The old file, now called `old`, goes; one that is not in its state from before takes its place again."""
+    now = FileStat.of(os.stat(old, dir_fd=dir_fd, follow_symlinks=False))
+    if (now.inode, now.size_bytes, now.mtime_ns) == (before.inode, before.size_bytes, before.mtime_ns):
+        os.unlink(old, dir_fd=dir_fd)
+        return True
+    os.replace(old, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    return False
+
+
+def exchange(dir_fd: int, one: bytes, other: bytes) -> None:
+    """Two names of a folder change places in one step. Raises OSError, ENOSYS where the system cannot do that."""
+    renameat2 = _renameat2()
+    if renameat2 is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if renameat2(dir_fd, one, dir_fd, other, _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@cache
+def _renameat2() -> Any:
+    """renameat2(2) of the C library; None where it has none."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    return function

@@ -1,0 +1,144 @@
+"""A writer in the last microsecond: between the last look at a file and the rename."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tagger.records import Committed, Dropped, FileStat, JournalState, Prepared
+from tagger.tags import recover
+from tagger.tags.inspect import content_hash
+from tagger.tags.replace import exchange, replace, spare_name
+from tagger.tags.write import commit
+
+TEMP = b".tagger-0123456789abcdef.tmp"
+NEW, OLD = b"the copy", b"the file as it was"
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song.mp3"
+    path.write_bytes(OLD)
+    (tmp_path / os.fsdecode(TEMP)).write_bytes(NEW)
+    return path
+
+
+@pytest.fixture
+def dir_fd(tmp_path: Path):  # type: ignore[no-untyped-def]
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def prepared(song: Path) -> Prepared:
+    """A copy as it stands ready beside its file."""
+    temp = song.parent / os.fsdecode(TEMP)
+    hashes = []
+    for path in (song, temp):
+        with path.open("rb") as file:
+            hashes.append(content_hash(file))
+    return Prepared(
+        path=os.fsencode(song),
+        temp_name=TEMP,
+        temp_inode=temp.stat().st_ino,
+        stat_before=FileStat.of(song.stat()),
+        hash_before=hashes[0],
+        hash_after=hashes[1],
+        identity="",
+        undo_record=b"",
+        written={},
+        replaced={},
+        bundle_id=None,
+    )
+
+
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_here(*args: object) -> None:
+        raise OSError(errno.EINVAL, "no exchange here")
+
+    monkeypatch.setattr("tagger.tags.replace.exchange", not_here)
+
+
+@pytest.mark.parametrize("lacking", [(), (no_links,), (no_links, no_exchange)])
+def test_the_copy_takes_the_files_place(
+    song: Path, monkeypatch: pytest.MonkeyPatch, lacking: tuple[Callable[[pytest.MonkeyPatch], None], ...]
+) -> None:
+    for lack in lacking:
+        lack(monkeypatch)
+    assert isinstance(commit(prepared(song)), Committed)
+    assert song.read_bytes() == NEW
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("writing", ["appending", "in place", "replacing"])
+def test_who_writes_at_the_last_moment_gets_the_file_back(
+    song: Path, monkeypatch: pytest.MonkeyPatch, links: bool, writing: str
+) -> None:
+    ready = prepared(song)
+    theirs = write_by_somebody(song, writing)
+    step = os.link if links else exchange
+
+    def written_just_before(*args: object, **kwargs: object) -> None:
+        theirs()
+        step(*args, **kwargs)  # type: ignore[arg-type]
+
+    if links:
+        monkeypatch.setattr(os, "link", written_just_before)
+    else:
+        no_links(monkeypatch)
+        monkeypatch.setattr("tagger.tags.replace.exchange", written_just_before)
+    assert isinstance(commit(ready), Dropped)
+    assert (
+        song.read_bytes()
+        == {"appending": OLD + b"!", "in place": b"THE FILE AS IT WAS", "replacing": b"other"}[writing]
+    )
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def write_by_somebody(song: Path, writing: str) -> Callable[[], None]:
+    def write() -> None:
+        if writing == "appending":
+            with song.open("ab") as file:
+                file.write(b"!")
+        elif writing == "in place":
+            with song.open("r+b") as file:
+                file.write(OLD.upper())
+        else:
+            other = song.with_name("other")
+            other.write_bytes(b"other")
+            other.replace(song)
+
+    return write
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_after_a_crash_the_last_moments_writer_gets_the_file_back(song: Path, dir_fd: int, links: bool) -> None:
+    """Killed behind the rename, before the old file was looked at again."""
+    ready = prepared(song)
+    if links:
+        os.link(song, song.parent / os.fsdecode(spare_name(TEMP)))
+        os.replace(TEMP, song.name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    else:
+        exchange(dir_fd, TEMP, os.fsencode(song.name))
+    (song.parent / os.fsdecode(spare_name(TEMP) if links else TEMP)).write_bytes(b"theirs")
+    assert recover.settle(ready) is JournalState.FOREIGN
+    assert song.read_bytes() == b"theirs"
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_a_file_that_is_gone_is_not_made_anew(song: Path, dir_fd: int) -> None:
+    before = FileStat.of(song.stat())
+    song.unlink()
+    with pytest.raises(FileNotFoundError):
+        replace(dir_fd, TEMP, os.fsencode(song.name), before)
+    assert not song.exists()
