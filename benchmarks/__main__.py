@@ -12,7 +12,7 @@ import sys
 from benchmarks import music
 from benchmarks.figure import Figure, table
 
-NAMES = ("scan_cost", "network", "files", "memory", "query_start", "rescan")
+NAMES = ("scan_cost", "network", "files", "write_cost", "memory", "query_start", "rescan")
 PAGE = music.ROOT / "docs" / "performance.md"
 
 

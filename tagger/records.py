@@ -224,6 +224,39 @@ class JournalRow:
     state: JournalState
     at: str  # ISO 8601, UTC
     prepared: Prepared
+    run: int | None = None  # one scan, or one stretch of the daemon's writing; None: an undo, or older than runs
+    undoes: tuple[int, ...] | None = None  # of an undo: the writes that are taken back with it; None: all before it
+    undone: bool = False  # of a write: an undo took it back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which writes are meant: those that fit all that is said; every one where nothing is."""
+
+    run: int | None = None
+    since: str | None = None  # ISO 8601, UTC
+    bundle_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoPlan:
+    """What undo does to a file: nothing where it is not exact and has no fields."""
+
+    exact: bool = False  # the whole file, to the byte
+    fields: tuple[FieldEdit, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)  # fields that stay, and why; "undo": of the file as a whole
+    inspection: Inspection | None = None  # where it goes field by field
+
+    @property
+    def comes_back(self) -> bool:
+        return self.exact or bool(self.fields)
+
+    @property
+    def way(self) -> str:
+        """In words, for the file as a whole."""
+        if self.exact:
+            return "to the byte"
+        return self.left.get("undo", "") if self.fields else f"nothing comes back: {self.left.get('undo', '')}"
 
 
 # --- listening -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from tagger.profiles import PROFILES
 from tagger.vocabulary import GENRES, MOODS, nearest
 
 RULES = ("fill", "overwrite", "off")
@@ -23,6 +24,7 @@ class SettingsError(Exception):
 class TagSettings:
     """What may be written, as the user says it; the bundle's gates for single labels are added later."""
 
+    profile: str  # one of PROFILES, or ""; the other values are already under it
     genre: str  # one of RULES
     mood: str
     custom: bool
@@ -66,12 +68,18 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     values = _values_of(shipped("config.toml"), environ)
     path = config_path(config, environ)
     if path is not None:
-        for key, value in _values_of(path, environ).items():
+        own = _values_of(path, environ)
+        for key, value in {**_profile(own.get("tags.profile", "")), **own}.items():
             values[key] = {**values[key], **value} if key == "tags.label_map" else value
     named = environ.get("TAGGER_CATALOG")
     if named:
         values["catalog.path"] = absolute(named, environ)
     return _settings(values, environ)
+
+
+def _profile(name: str) -> dict[str, Any]:
+    """What a profile sets; a key in the user's own file comes before it."""
+    return {f"tags.{key}": value for key, value in PROFILES[name].items()} if name else {}
 
 
 def tables(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -240,6 +248,14 @@ def _one_of(*words: str) -> Check:
     return check
 
 
+def _profile_name(raw: object, _: Mapping[str, str]) -> str:
+    if isinstance(raw, str) and (not raw or raw in PROFILES):
+        return raw
+    near = nearest(raw, PROFILES) if isinstance(raw, str) else None
+    known = ", ".join(f'"{name}"' for name in PROFILES)
+    raise ValueError((f"did you mean {near}? " if near else "") + f'known profiles: {known}, or "" for none')
+
+
 def _flag(raw: object, _: Mapping[str, str]) -> bool:
     if not isinstance(raw, bool):
         raise ValueError("allowed is true or false")
@@ -308,6 +324,7 @@ _KEYS: dict[str, Check] = {
     "workers.job_timeout_s": _number(5, 86400),
     "workers.idle_s": _number(0, 86400),
     "workers.in_flight": _whole(1, 256),
+    "tags.profile": _profile_name,
     "tags.genre": _one_of(*RULES),
     "tags.mood": _one_of(*RULES),
     "tags.custom": _flag,

@@ -32,7 +32,15 @@ def test_import_contracts_hold(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["query"], ["query", "--format", "json"], ["explain", "/nowhere/a.mp3"], ["status"], ["config", "show"]]
+    "command",
+    [
+        ["query"],
+        ["query", "--format", "json"],
+        ["explain", "/nowhere/a.mp3"],
+        ["status"],
+        ["history"],
+        ["config", "show"],
+    ],
 )
 def test_quick_commands_load_nothing_heavy(command: list[str], tmp_path: Path, root: Path) -> None:
     environ = {**os.environ, "HOME": str(tmp_path), "TAGGER_CATALOG": str(tmp_path / "catalog.sqlite")}

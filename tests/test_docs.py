@@ -29,6 +29,8 @@ def test_shown_command_exists_with_its_options(command: str) -> None:
     words = shlex.split(re.split(r"[|>]", command)[0])[1:]
     found = typer.main.get_command(app)
     while hasattr(found, "commands") and words:
+        if hasattr(found, "default") and words[0] not in found.commands:
+            words.insert(0, found.default)
         assert words[0] in found.commands, command
         found = found.commands[words.pop(0)]
     known = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}

@@ -1,11 +1,14 @@
 """Settings: shipped defaults, the user's file over them, the environment over both; wrong ones are refused by name."""
 
+import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tagger import settings
+from tagger.profiles import PROFILES
 from tagger.settings import SettingsError
 
 
@@ -85,6 +88,8 @@ def test_catalog_of_the_environment_comes_before_the_file(tmp_path: Path) -> Non
         ("[tags]\ngenre = 'never'\n", ["tags.genre", '"fill" or "overwrite" or "off"']),
         ("[tags]\ngenre_gate = 1.5\n", ["tags.genre_gate", "from 0 to 1"]),
         ("[tags]\ngenres = true\n", ["tags.genres", "whole number from 1 to 5"]),
+        ("[tags]\nprofile = 'navidrom'\n", ["tags.profile", "did you mean navidrome", '"minimal"']),
+        ("[tags]\nprofile = 1\n", ["tags.profile", 'or "" for none']),
         ("[tags]\ncustom = 'on'\n", ["tags.custom", "true or false"]),
         ("[library]\nroots = '~/Music'\n", ["library.roots", "list of folders"]),
         ("[library]\nroots = ['Music']\n", ["library.roots", "absolute"]),
@@ -114,3 +119,37 @@ def test_tables_use_the_names_of_the_file(tmp_path: Path) -> None:
     assert {section: set(keys) for section, keys in tables.items()} == {
         section: set(keys) for section, keys in shipped.items()
     }
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_sets_what_it_says_and_nothing_else(tmp_path: Path, name: str) -> None:
+    plain = settings.load(None, {"HOME": "/"}).tags
+    loaded = settings.load(user_file(tmp_path, f'[tags]\nprofile = "{name}"\n'), {"HOME": "/"}).tags
+    assert loaded == replace(plain, profile=name, **PROFILES[name])
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_what_a_profile_sets_could_stand_in_a_file(tmp_path: Path, name: str) -> None:
+    lines = [f"{key} = {json.dumps(value)}" for key, value in PROFILES[name].items()]
+    loaded = settings.load(user_file(tmp_path, "\n".join(["[tags]", *lines])), {"HOME": "/"}).tags
+    by_name = settings.load(user_file(tmp_path, f'[tags]\nprofile = "{name}"\n'), {"HOME": "/"}).tags
+    assert replace(loaded, profile=name) == by_name
+
+
+def test_a_key_of_the_users_own_comes_before_the_profile(tmp_path: Path) -> None:
+    text = '[tags]\ngenres = 3\nprofile = "navidrome"\n[tags.label_map]\nhip-hop = "Rap"\n'
+    tags = settings.load(user_file(tmp_path, text), {"HOME": "/"}).tags
+    assert (tags.genres, tags.moods, tags.label_map["hip-hop"], tags.label_map["jazz"]) == (3, 2, "Rap", "Jazz")
+
+
+@pytest.mark.parametrize("page", ["config.toml", "docs/tags.md"])
+@pytest.mark.parametrize("name", PROFILES)
+def test_each_profile_is_explained_where_it_can_be_looked_up(root: Path, page: str, name: str) -> None:
+    text = (root / page).read_text(encoding="utf-8")
+    part = text[text.index(f'# "{name}"' if page == "config.toml" else f"| `{name}`") :]
+    told = part[: part.index("\n| `" if page == "docs/tags.md" and "\n| `" in part else "\n\n")]
+    for key, value in PROFILES[name].items():
+        assert f"{key} = {json.dumps(value)}" in told

@@ -8,6 +8,7 @@ a gap, another rate), the recording is decoded straight through instead: right b
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BufferedReader
@@ -21,6 +22,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from tagger.analysis.chunks import ChunkPlan
@@ -299,11 +301,17 @@ def _straight_through(file: BufferedReader, plan: ChunkPlan, rate_hz: int) -> tu
 
 def _frames(recording: _Recording) -> Iterator[AudioFrame]:
     """Decoded frames from where the container stands; damaged packets are passed over."""
-    for packet in recording.container.demux(recording.stream):
+    for packet in _packets(recording):
         try:
             yield from packet.decode()
         except av.error.InvalidDataError:
             continue
+
+
+def _packets(recording: _Recording) -> "Iterator[Packet[AudioStream]]":
+    """Up to where FFmpeg can make nothing of the bytes any more: at the latest a tag that it does not know."""
+    with suppress(av.error.InvalidDataError):
+        yield from recording.container.demux(recording.stream)
 
 
 def _resampled(frames: Iterator[AudioFrame], rate_hz: int) -> Iterator[Samples]:

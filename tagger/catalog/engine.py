@@ -6,7 +6,7 @@ The journal lies beside the catalog and is attached to each connection as "journ
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from tagger.catalog import schema
 from tagger.records import TaggerError
 
-HEADS = {"catalog": "0001", "journal": "0001"}
+HEADS = {"catalog": "0001", "journal": "0002"}
 """The schema of this program, by the name of its newest migration; a test holds them to the migrations."""
 _BUSY_SECONDS = 30
 
@@ -45,6 +46,15 @@ class Writer:
             except BaseException:
                 self._roll_back(connection)
                 raise
+
+    def compact_journal(self) -> None:
+        """Gives the disk what was pruned. Raises TaggerError where there is no room to do it in."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM journal")
+                connection.exec_driver_sql("PRAGMA journal.wal_checkpoint(TRUNCATE)")
+        except DatabaseError as error:
+            raise TaggerError(f"pruned, but the journal's file is not smaller for it: {error.orig}") from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -95,18 +105,32 @@ def open_writer(catalog: Path) -> Writer:
 
 def open_reader(catalog: Path) -> Reader:
     """Raises TaggerError where there is no catalog yet, or one of another version."""
-    journal = journal_path(catalog)
+    return _open_reader(catalog, {"catalog": catalog, "journal": journal_path(catalog)})
+
+
+def open_history(catalog: Path) -> Reader:
+    """A reader to which the journal is enough: where the catalog is gone, an empty one in memory stands in for it."""
+    if catalog.exists():
+        return open_reader(catalog)
+    return _open_reader(catalog, {"journal": journal_path(catalog)})
+
+
+def _open_reader(catalog: Path, files: Mapping[str, Path]) -> Reader:
     try:
-        for name, path in (("catalog", catalog), ("journal", journal)):
+        for name, path in files.items():
             if not path.exists():
                 raise TaggerError(f"no catalog at {path}: make one with `tagger scan FOLDER`")
             version = _version(path)
             if version != HEADS[name]:
-                raise TaggerError(_other_version(path, version))
-        engine = create_engine("sqlite://", creator=lambda: _reading(catalog, journal), poolclass=NullPool)
+                raise TaggerError(_other_version(name, path, version))
+        engine = create_engine(
+            "sqlite://", creator=lambda: _reading(files), poolclass=NullPool if "catalog" in files else StaticPool
+        )
+        if "catalog" not in files:
+            schema.catalog.create_all(engine)
     except OSError as error:
         raise TaggerError(f"catalog {catalog}: {error.strerror}") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, DatabaseError) as error:
         raise TaggerError(_trouble(catalog, error)) from error
     return Reader(engine)
 
@@ -120,9 +144,10 @@ def _writing(catalog: Path) -> sqlite3.Connection:
     return connection
 
 
-def _reading(catalog: Path, journal: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(_read_only(catalog), uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-    connection.execute("ATTACH DATABASE ? AS journal", (_read_only(journal),))
+def _reading(files: Mapping[str, Path]) -> sqlite3.Connection:
+    main = _read_only(files["catalog"]) if "catalog" in files else ":memory:"
+    connection = sqlite3.connect(main, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.execute("ATTACH DATABASE ? AS journal", (_read_only(files["journal"]),))
     return connection
 
 
@@ -155,15 +180,15 @@ def _bring_up_to_date(name: str, path: Path) -> None:
     if version == HEADS[name]:
         return
     if version is not None and version > HEADS[name]:
-        raise TaggerError(_other_version(path, version))
+        raise TaggerError(_other_version(name, path, version))
     from tagger.catalog.migrate import migrate  # alembic takes a quarter of a second to load
 
     migrate(name, path)
 
 
-def _other_version(path: Path, version: str | None) -> str:
-    if version is not None and version > max(HEADS.values()):
-        return f"{path} has schema {version}, this tagger knows {max(HEADS.values())}: install a newer tagger"
+def _other_version(name: str, path: Path, version: str | None) -> str:
+    if version is not None and version > HEADS[name]:
+        return f"{path} has schema {version}, this tagger knows {HEADS[name]}: install a newer tagger"
     return f"{path} has an older schema ({version or 'none'}): `tagger scan FOLDER` brings it up to date"
 
 

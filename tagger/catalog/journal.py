@@ -9,19 +9,45 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.catalog.schema import tracks, vetoes, writes
-from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared
+from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared, Selection
 
 
-def add(connection: Connection, prepared: Prepared, kind: JournalKind, at: str) -> int:
-    """A row in state "prepared", and its id; `at` is ISO 8601 in UTC."""
-    values = asdict(prepared) | {"kind": kind, "state": JournalState.PREPARED, "at": at}
+def add(
+    connection: Connection,
+    prepared: Prepared,
+    kind: JournalKind,
+    at: str,
+    *,
+    run: int | None = None,
+    undoes: Iterable[int] | None = None,
+) -> int:
+    """A row in state "prepared", and its id; `at` is ISO 8601 in UTC. An undo names the writes that it takes back."""
+    values = asdict(prepared) | {"kind": kind, "state": JournalState.PREPARED, "at": at, "run": run}
+    values["undoes"] = None if undoes is None else list(undoes)
     values["stat_before"] = prepared.stat_before._asdict()
     row = {column.name: values[column.name] for column in writes.columns if column.name != "id"}
     return int(connection.execute(insert(writes).values(row)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def next_run(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(writes.c.run), 0) + 1)).scalar_one())
 
 
 def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
@@ -30,22 +56,55 @@ def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
 
 def open_rows(connection: Connection) -> list[JournalRow]:
     """Rows whose write was under way when the program ended, oldest first."""
-    query = select(writes).where(writes.c.state == JournalState.PREPARED).order_by(writes.c.id)
+    query = _rows().where(writes.c.state == JournalState.PREPARED).order_by(writes.c.id)
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
 def rows_for(connection: Connection, path: bytes, identity: str) -> list[JournalRow]:
     """Every row of a file, newest first."""
-    query = (
-        select(writes).where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
-    )
+    query = _rows().where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
-def written_files(connection: Connection) -> list[tuple[bytes, str]]:
-    """(path, identity) of every file that was ever written, as the journal knows it, ascending."""
-    query = select(writes.c.path, writes.c.identity).where(writes.c.state == JournalState.RENAMED).distinct()
-    return [(row.path, row.identity) for row in connection.execute(query.order_by(writes.c.path))]
+def _rows() -> Select[Any]:
+    return select(writes, undone().label("undone"))
+
+
+def undone() -> ColumnElement[bool]:
+    """Whether an undo took a write back."""
+    undo = writes.alias()
+    one = func.json_each(undo.c.undoes).table_valued("value")
+    named = exists(select(one.c.value).where(one.c.value == writes.c.id).correlate(undo, writes))
+    return exists().where(
+        undo.c.identity == writes.c.identity,
+        undo.c.kind == JournalKind.UNDO,
+        undo.c.state == JournalState.RENAMED,
+        undo.c.id > writes.c.id,
+        or_(and_(undo.c.undoes.is_(null()), undo.c.path == writes.c.path), named),
+    )
+
+
+def selected(connection: Connection, selection: Selection) -> dict[tuple[bytes, str], list[int]]:
+    """The writes that are meant, by (path, identity) of the file as the journal knows it, ascending."""
+    query = select(writes.c.path, writes.c.identity, writes.c.id).where(
+        writes.c.state == JournalState.RENAMED, writes.c.kind == JournalKind.WRITE
+    )
+    if selection.run is not None:
+        query = query.where(writes.c.run == selection.run)
+    if selection.since is not None:
+        query = query.where(writes.c.at >= selection.since)
+    if selection.bundle_id is not None:
+        query = query.where(writes.c.bundle_id == selection.bundle_id)
+    found: dict[tuple[bytes, str], list[int]] = {}
+    for row in connection.execute(query.order_by(writes.c.path, writes.c.id)):
+        found.setdefault((row.path, row.identity), []).append(row.id)
+    return found
+
+
+def prune(connection: Connection, before: str) -> None:
+    """Empties the undo records of what is older than a time. What was written stays: it tells ours from the user's."""
+    old = and_(writes.c.at < before, writes.c.state != JournalState.PREPARED)
+    connection.execute(update(writes).where(old).values(undo_record=b""))
 
 
 def directories(connection: Connection) -> set[bytes]:
@@ -68,9 +127,14 @@ def history(connection: Connection, path: bytes, identity: str) -> History:
 def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
     """The last values that we wrote, by field; rows newest first. What an undo took back is no longer ours."""
     found: dict[str, tuple[str, ...] | None] = {}
+    taken_back: set[tuple[str, int]] = set()
     for row in rows:
-        if row.state is JournalState.RENAMED:
-            for name, values in row.prepared.written.items():
+        if row.state is not JournalState.RENAMED:
+            continue
+        for name, values in row.prepared.written.items():
+            if row.undoes is not None:
+                taken_back |= {(name, row_id) for row_id in row.undoes}
+            elif (name, row.id) not in taken_back:
                 found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
     standard = {field: found.get(field) or () for field in (Field.GENRE, Field.MOOD)}
     written = {field: values for field, values in standard.items() if values}
@@ -99,9 +163,13 @@ def _belongs(
     row_path: ColumnElement[bytes], row_identity: ColumnElement[str], path: object, identity: object
 ) -> ColumnElement[bool]:
     """The rule of this module, for a row and a file (values or columns)."""
+    return and_(row_identity == identity, or_(row_path == path, ~at_home(row_path)))
+
+
+def at_home(row_path: ColumnElement[bytes]) -> ColumnElement[bool]:
+    """Whether a track is where a row says."""
     other = tracks.alias()
-    at_home = exists().where(other.c.path == row_path, other.c.missing_since.is_(None))
-    return and_(row_identity == identity, or_(row_path == path, ~at_home))
+    return exists().where(other.c.path == row_path, other.c.missing_since.is_(None))
 
 
 def belongs_to_track() -> ColumnElement[bool]:
@@ -114,8 +182,8 @@ def _row(row: Mapping[Any, Any]) -> JournalRow:
     prepared = Prepared(
         **{name: values[name] for name in _PLAIN},
         stat_before=FileStat(**values["stat_before"]),
-        written=_tuples(values["written"]),
-        replaced=_tuples(values["replaced"]),
+        written=tuples(values["written"]),
+        replaced=tuples(values["replaced"]),
     )
     return JournalRow(
         id=values["id"],
@@ -123,12 +191,16 @@ def _row(row: Mapping[Any, Any]) -> JournalRow:
         state=JournalState(values["state"]),
         at=str(values["at"]),
         prepared=prepared,
+        run=values["run"],
+        undoes=None if values["undoes"] is None else tuple(values["undoes"]),
+        undone=bool(values["undone"]),
     )
 
 
 _PLAIN = ("path", "temp_name", "temp_inode", "hash_before", "hash_after", "identity", "undo_record", "bundle_id")
 
 
-def _tuples(values: object) -> dict[str, tuple[str, ...]]:
+def tuples(values: object) -> dict[str, tuple[str, ...]]:
+    """Names and values, as JSON keeps them."""
     assert isinstance(values, dict)
     return {name: tuple(texts) for name, texts in values.items()}

@@ -172,8 +172,11 @@ writes = Table(
     Column("written", JSON, nullable=False),
     Column("replaced", JSON, nullable=False),
     Column("bundle_id", Text),
+    Column("run", Integer),  # NULL: an undo, or a row from before runs
+    Column("undoes", JSON(none_as_null=True)),  # ids of the writes that an undo took back; NULL: all before it
     Index("ix_writes_identity", "identity"),
     Index("ix_writes_path", "path"),
+    Index("ix_writes_run", "run"),
     Index("ix_writes_state", "state"),
 )
 

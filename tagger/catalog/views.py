@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from tagger.catalog import journal
+from tagger.catalog.history import Cost, cost
 from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
 from tagger.catalog.schema import roots as roots_table
 from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
@@ -108,6 +109,7 @@ class Status:
     refused: Mapping[str, int]
     failed: Mapping[str, int]
     last_scan: Mapping[str, float | None]
+    journal: Cost
 
 
 def roots(connection: Connection) -> tuple[bytes, ...]:
@@ -284,6 +286,7 @@ def status(connection: Connection) -> Status:
         ),
         failed=_by_reason(connection, select(failures.c.reason, func.count())),
         last_scan={path.decode("utf-8", "surrogateescape"): at for path, at in scans},
+        journal=cost(connection),
     )
 
 

@@ -64,7 +64,8 @@ def init(
 
 
 def _write_table(name: str, values: Mapping[str, Any]) -> None:
-    write_line(f"\n[{name}]")
+    write_line("")
+    write_line(f"[{name}]")
     for key, value in values.items():
         if not isinstance(value, dict):
             write_line(f"{key} = {_toml(value)}")
@@ -74,8 +75,13 @@ def _write_table(name: str, values: Mapping[str, Any]) -> None:
 
 
 def _toml(value: object) -> str:
-    """Texts, numbers, truths and lists of texts read the same in JSON and TOML."""
-    return json_text.dumps(value, ensure_ascii=False)
+    """Texts, numbers, truths and lists of texts read the same in JSON and TOML, but for escapes past U+FFFF."""
+    text = json_text.dumps(value, ensure_ascii=False)
+    return "".join(mark if mark.isprintable() else _escape(mark) for mark in text)
+
+
+def _escape(mark: str) -> str:
+    return f"\\u{ord(mark):04x}" if ord(mark) <= 0xFFFF else f"\\U{ord(mark):08x}"
 
 
 def _toml_key(key: str) -> str:

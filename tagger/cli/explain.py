@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.output import harmless, pairs, write_json, write_line
+from tagger.cli.output import pairs, write_json, write_line
 from tagger.records import JournalRow, TaggerError
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ def _passed_over(path: bytes, roots: tuple[bytes, ...], exclude: tuple[str, ...]
     """What to say of a path that is no track: why the scan passes it over, or that it has not come by yet."""
     from tagger.library import walk
 
-    name = harmless(os.fsdecode(path))
     if not any(path == root or path.startswith(root.rstrip(b"/") + b"/") for root in roots):
-        raise TaggerError(f"{name}: lies under none of the roots; tagger scan FOLDER takes a folder in")
+        raise TaggerError(f"{os.fsdecode(path)}: lies under none of the roots; tagger scan FOLDER takes a folder in")
     reason = walk.passed_over(path, roots, exclude)
     outcome = "passed over" if reason else "not scanned"
     return {

@@ -1,14 +1,14 @@
 """The `tagger` command: its commands, its version, and the one place that turns errors into words and an exit code."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tagger.cli import config, model
+from tagger.cli import config, history, model
 from tagger.cli.exits import Exit
 from tagger.cli.explain import explain
-from tagger.cli.output import complain, write_line
+from tagger.cli.output import complain, harmless, write_line
 from tagger.cli.query import query
 from tagger.cli.scan import scan
 from tagger.cli.serve import serve
@@ -17,6 +17,9 @@ from tagger.cli.undo import undo
 from tagger.cli.write import write
 from tagger.records import TaggerError
 from tagger.settings import SettingsError
+
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for words that it does not understand; of that family it exports this member alone."""
 
 app = typer.Typer(
     help="Listens to a music library and writes genre and mood into the files' own tags.",
@@ -29,6 +32,7 @@ app = typer.Typer(
 for command in (serve, scan, query, explain, status, undo, write):
     app.command()(command)
 app.add_typer(config.app, name="config")
+app.add_typer(history.app, name="history")
 app.add_typer(model.app, name="model")
 
 
@@ -52,7 +56,16 @@ def tagger(
 def main() -> None:
     """Entry point of the `tagger` command."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except (TaggerError, SettingsError) as error:
         complain(str(error))
         sys.exit(Exit.NOT_STARTED)
+    except _UsageError as error:
+        _explain_usage(error)
+        sys.exit(Exit.NOT_STARTED)
+
+
+def _explain_usage(error: Any) -> None:
+    """The message repeats words of the command line, and a shell's `*` makes words of the names of files."""
+    error.message = "\n".join(map(harmless, error.message.split("\n")))
+    error.show()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 
 from tagger.cli import options
-from tagger.cli.output import harmless_lines, pairs, write_json, write_line
+from tagger.cli.output import pairs, write_json, write_line, write_lines
 
 app = typer.Typer(help="Show what the tagger listens with.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,4 +37,4 @@ def show(json: options.Json = False, catalog: options.Catalog = None, config: op
             text = ", ".join(f"{label} {gate:g}" for label, gate in gates.items())
             pairs({f"gates of {head}": text})
     write_line("")
-    write_line(harmless_lines(header.card))
+    write_lines(header.card)

@@ -1,26 +1,55 @@
-"""Everything that is printed: the answer on stdout, the story on stderr; text from files is made harmless."""
+"""Everything that is printed: the answer on stdout, the story on stderr.
+
+Names of files and the values of their tags are written by strangers. All text passes `write_line`, which makes it one
+line that cannot steer a terminal; answers for programs (JSON, and the bytes of `write_bytes`) are whole and untouched.
+"""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+LONGEST_CHARACTERS = 4096
+"""Of one value that is shown to people: no path is longer, and a tag of a megabyte would hide all else."""
+_ALSO_SHOWN = frozenset("\u00a0\u3000\u200c\u200d")
+"""Spaces of Western and Eastern typesetting, and the joiners without which Persian and Hindi are misspelt."""
+
 
 def harmless(text: str) -> str:
-    """Control characters, surrogates and the like as escapes, so that a tag cannot steer a terminal."""
+    """Controls, line ends, marks that turn the direction, surrogates and the like as escapes."""
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in text)
+    return "".join(mark if _shown(mark) else mark.encode("unicode_escape").decode("ascii") for mark in text)
+
+
+def _shown(mark: str) -> bool:
+    return mark.isprintable() or mark in _ALSO_SHOWN
+
+
+def brief(text: str) -> str:
+    """The text, or the start of one that nobody would read to its end."""
+    if len(text) <= LONGEST_CHARACTERS:
+        return text
+    return f"{text[:LONGEST_CHARACTERS]} … ({len(text)} characters)"
 
 
 def write_line(text: str, stream: TextIO | None = None) -> None:
-    """One line of text; what the stream's encoding cannot show is escaped rather than an error."""
+    """One line of harmless text; what the stream's encoding cannot show is escaped rather than an error."""
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.write(harmless(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def write_lines(text: str) -> None:
+    for line in text.split("\n"):
+        write_line(line)
 
 
 def write_bytes(content: bytes) -> None:
+    """An answer for a program, as it is; a terminal, where no program reads, gets harmless lines."""
+    if sys.stdout.isatty():
+        write_lines(content.decode("utf-8", "surrogateescape").removesuffix("\n"))
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
@@ -28,21 +57,17 @@ def write_bytes(content: bytes) -> None:
 
 def write_json(value: object, *, one_line: bool = False) -> None:
     """ASCII only: a path that is no UTF-8 keeps its bytes as escaped surrogates."""
-    write_line(json.dumps(value, ensure_ascii=True, indent=None if one_line else 2))
+    write_lines(json.dumps(value, ensure_ascii=True, indent=None if one_line else 2))
 
 
 def complain(text: str) -> None:
     """A message about the command itself."""
-    write_line(f"tagger: {harmless_lines(text)}", sys.stderr)
-
-
-def harmless_lines(text: str) -> str:
-    return "\n".join(harmless(line) for line in text.split("\n"))
+    write_line(f"tagger: {brief(text)}", sys.stderr)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for people: fitted to a terminal, else whole, in columns two spaces apart."""
-    shown = [[harmless(cell) for cell in row] for row in rows]
+    shown = [[harmless(brief(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _rich_table(columns, shown)
         return
@@ -52,11 +77,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         write_line("  ".join(cells).rstrip())
 
 
+def size_text(size_bytes: int) -> str:
+    """A size for people."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"
+
+
 def pairs(values: Mapping[str, object]) -> None:
     """Names and values, one a line."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        write_line(f"{name.replace('_', ' ').ljust(width)}  {harmless_lines(_text(value))}")
+        write_line(f"{name.replace('_', ' ').ljust(width)}  {brief(_text(value))}")
 
 
 def _text(value: object) -> str:
@@ -101,9 +134,9 @@ class Console:
 
     def say(self, text: str) -> None:
         if self._bar is not None and self._stream.isatty():
-            self._bar.console.print(harmless_lines(text), markup=False, highlight=False)
+            self._bar.console.print(harmless(brief(text)), markup=False, highlight=False, emoji=False)
             return
-        write_line(harmless_lines(text), self._stream)
+        write_line(brief(text), self._stream)
         self._stream.flush()
 
     def progress(self, done: int, total: int, text: str) -> None:
@@ -121,7 +154,7 @@ class Console:
         if not self.interactive:
             return True
         self.close()
-        sys.stderr.write(f"{harmless_lines(text)} [y/N] ")
+        sys.stderr.write(f"{harmless(brief(text))} [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().casefold() in ("y", "yes")
 

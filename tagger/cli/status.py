@@ -1,10 +1,12 @@
 """`tagger status`. Starts fast: nothing here imports torch, av, numpy, alembic or mutagen."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from tagger.cli import options
-from tagger.cli.output import pairs, write_json
+from tagger.cli.output import pairs, size_text, write_json
 
 
 def status(json: options.Json = False, catalog: options.Catalog = None, config: options.Config = None) -> None:
@@ -26,7 +28,12 @@ def status(json: options.Json = False, catalog: options.Catalog = None, config: 
         return
     daemon = f"running, process {facts['daemon']}" if facts["daemon"] else "not running"
     scans = {root: _when(at) for root, at in facts["last_scan"].items()}
-    pairs({**facts, "daemon": daemon, "last_scan": scans})
+    pairs({**facts, "daemon": daemon, "last_scan": scans, "journal": _cost(facts["journal"])})
+
+
+def _cost(journal: Mapping[str, Any]) -> str:
+    since = f" since {journal['oldest']}" if journal["oldest"] else ""
+    return f"{journal['writes']} writes{since}, {size_text(journal['undo_bytes'])} of undo records"
 
 
 def _when(at: float | None) -> str:

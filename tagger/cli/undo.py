@@ -1,5 +1,6 @@
 """`tagger undo`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ import typer
 from tagger.cli import options
 from tagger.cli.exits import Exit
 from tagger.cli.output import Console, pairs, write_json
-from tagger.records import TaggerError
+from tagger.cli.times import moment
+from tagger.records import Selection, TaggerError
 
 
 def undo(
@@ -18,6 +20,16 @@ def undo(
         typer.Argument(metavar="[PATH]...", help="Files, or folders with files.", readable=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every file that was ever written.")] = False,
+    run: Annotated[
+        int | None, typer.Option(metavar="ID", help="Only what this run wrote; tagger history lists the runs.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what was written since: 2026-01-31, 2026-01-31T20:00, 2d.")
+    ] = None,
+    bundle: Annotated[str | None, typer.Option(metavar="ID", help="Only what this bundle wrote.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would come back, and what not, and why; touch nothing.")
+    ] = False,
     yes: options.Yes = False,
     json: options.Json = False,
     catalog: options.Catalog = None,
@@ -28,21 +40,33 @@ def undo(
     What was undone stays undone: the fields are not written again until `tagger write --again PATH`.
     A running daemon does it, if there is one.
 
+    Paths, --run, --since and --bundle narrow each other. Where only the latest writes to a file are chosen, it goes
+    back to the byte to what it was before them. A write beneath one that is not chosen is taken back field by field,
+    where the field still holds what it wrote.
+
     \b
     Examples:
       tagger undo ~/Music/album/song.flac
+      tagger undo --run 12 --dry-run
+      tagger undo --since 2d ~/Music/album
       tagger undo --all
     """
-    if everything == bool(paths):
-        raise TaggerError("name the files to undo, or --all" if not paths else "either paths or --all, not both")
+    selection = Selection(run=run, since=moment(since) if since else None, bundle_id=bundle)
+    narrowed = bool(paths) or selection != Selection()
+    if everything == narrowed:
+        raise TaggerError(
+            "either --all or paths, --run, --since, --bundle, not both"
+            if everything
+            else "name the files to undo, or --run, --since, --bundle, or --all"
+        )
     settings = options.load(catalog, config)
-    console = Console()
-    what = "every file that tagger wrote" if everything else ", ".join(map(str, paths or ()))
-    if not yes and not console.confirm(f"Undo tagger's changes in {what}?"):
+    console = Console(answer=dry_run and not json)
+    if not yes and not dry_run and not console.confirm(f"Undo {_what(selection)} {_where(paths)}?"):
         raise TaggerError("nothing was undone")
     from tagger.daemon import service
 
-    report = asdict(service.undo(settings, None if everything else options.path_bytes(paths), console))
+    where = options.path_bytes(paths) if paths else None
+    report = asdict(service.undo(settings, where, selection, console, dry_run=dry_run))
     console.close()
     if json:
         write_json(report, one_line=True)
@@ -50,3 +74,16 @@ def undo(
         pairs(report)
     if report.get("failed"):
         raise typer.Exit(Exit.SOME_FAILED)
+
+
+def _what(selection: Selection) -> str:
+    words = [
+        f"in run {selection.run}" if selection.run is not None else "",
+        f"since {selection.since}" if selection.since else "",
+        f"by {selection.bundle_id}" if selection.bundle_id else "",
+    ]
+    return " ".join(["what tagger wrote", *filter(None, words)])
+
+
+def _where(paths: Sequence[Path] | None) -> str:
+    return "in " + (", ".join(map(str, paths)) if paths else "every file")

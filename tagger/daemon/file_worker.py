@@ -46,8 +46,10 @@ def _do(job: FileJob) -> object:
             return _propose(job)
         case jobs.Prepare(wanted):
             return write.prepare(wanted)
-        case jobs.PrepareUndo(path, rows, policy):
-            return undo.prepare_undo(path, rows, policy)
+        case jobs.PrepareUndo(path, rows, policy, selected):
+            return undo.prepare_undo(path, rows, policy, selected)
+        case jobs.PlanUndo(path, rows, policy, selected):
+            return undo.foresee_undo(path, rows, policy, selected)
         case jobs.Commit(prepared):
             return write.commit(prepared)
         case jobs.Abort(prepared):

@@ -73,6 +73,17 @@ class PrepareUndo:
     path: bytes
     rows: Sequence[JournalRow]
     policy: Policy
+    selected: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanUndo:
+    """-> UndoPlan | Refused | Dropped | Failure"""
+
+    path: bytes
+    rows: Sequence[JournalRow]
+    policy: Policy
+    selected: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ class Hear:
     sizes_bytes: Sequence[int]
 
 
-FileJob = Inspect | Decode | Propose | Prepare | PrepareUndo | Commit | Abort | Settle | RemoveStrays
+FileJob = Inspect | Decode | Propose | Prepare | PrepareUndo | PlanUndo | Commit | Abort | Settle | RemoveStrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -64,6 +64,7 @@ class Pipeline:
     policy: Policy
     dry_run: bool = False
     stopping: bool = False
+    run: int | None = None  # of the journal; begins with the first write, ends with the work
 
     # --- what is there --------------------------------------------------------------------------------------------
 
@@ -162,13 +163,21 @@ class Pipeline:
         self._decided(due, Outcome.WRITTEN, "written", edit.notes)
         return Result(outcome=Outcome.WRITTEN, edit=edit)
 
-    async def carry_out(self, prepared: Prepared, kind: JournalKind, root: bytes | None) -> bool:
-        """Journal, rename, journal; whether the file is the new one. `root` is None for a file that is no track."""
+    async def carry_out(
+        self, prepared: Prepared, kind: JournalKind, root: bytes | None, undoes: Collection[int] | None = None
+    ) -> bool:
+        """Journal, rename, journal; whether the file is the new one. `root` is None for a file that is no track.
+
+        An undo names the writes that it takes back.
+        """
         if self.stopping:
             await self.files.do(jobs.Abort(prepared))
             raise StoppingError
         with self.writer.begin() as connection:
-            row_id = journal.add(connection, prepared, kind, now_text())
+            if kind is JournalKind.WRITE and self.run is None:
+                self.run = journal.next_run(connection)
+            run = self.run if kind is JournalKind.WRITE else None
+            row_id = journal.add(connection, prepared, kind, now_text(), run=run, undoes=undoes)
         answer = await self.files.do(jobs.Commit(prepared))
         if isinstance(answer, Committed):
             state = JournalState.RENAMED
@@ -241,6 +250,8 @@ class Pipeline:
         return state if isinstance(state, JournalState) else JournalState.PREPARED
 
     async def close(self) -> None:
+        """Nothing is left to do for now: the workers go, and the next write begins another run."""
+        self.run = None
         await asyncio.gather(self.files.close(), self.model.close())
 
     def _check_stopping(self) -> None:

@@ -11,7 +11,8 @@ class Reporter(Protocol):
     def interactive(self) -> bool:
         """Whether somebody sits there who can be asked."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """One line, in which names and values may stand as the files have them; showing them safely is its part."""
 
     def progress(self, done: int, total: int, text: str) -> None: ...
 
@@ -34,9 +35,20 @@ class ScanCounts:
 
 @dataclass(slots=True, kw_only=True)
 class UndoReport:
-    """Numbers of files; `partly`: somebody else had changed fields, which were left."""
+    """Numbers of files; `partly`: of the undone, those that came back field by field and not to the byte.
+
+    Under a dry run, what would be.
+    """
 
     undone: int = 0
     partly: int = 0
     unchanged: int = 0
     failed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class PruneReport:
+    """Numbers of undo records, and of their bytes."""
+
+    pruned: int
+    freed_bytes: int

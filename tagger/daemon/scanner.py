@@ -237,7 +237,8 @@ class Scanner:
         elif result.outcome in (Outcome.WRITTEN, Outcome.DRY_RUN):
             self.counts.written += 1
             if result.outcome is Outcome.DRY_RUN and result.edit:
-                self.reporter.say(describe(result.edit))
+                for line in describe(result.edit):
+                    self.reporter.say(line)
         elif result.outcome is not None:
             self.counts.skipped += 1
 
@@ -304,10 +305,10 @@ def found_at(path: bytes) -> Found | None:
         return None
 
 
-def describe(edit: Edit) -> str:
+def describe(edit: Edit) -> list[str]:
     """A dry run's words: the file, then a line a field."""
     lines = [os.fsdecode(edit.path)]
     for change in edit.fields:
         before = f"{'; '.join(change.old)} -> " if change.old else ""
         lines.append(f"  {change.name}: {before}{'; '.join(change.new) or '(removed)'}")
-    return "\n".join(lines)
+    return lines

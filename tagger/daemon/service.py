@@ -4,15 +4,18 @@ import asyncio
 import gc
 import os
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tagger.catalog import engine
 from tagger.daemon import control, first_run, lock, serving, undoing
 from tagger.daemon.pipeline import Pipeline, StoppingError
-from tagger.daemon.report import Reporter, ScanCounts, UndoReport
+from tagger.daemon.report import PruneReport, Reporter, ScanCounts, UndoReport
 from tagger.daemon.scanner import Scanner
-from tagger.daemon.session import opened, stoppable
-from tagger.records import TaggerError
+from tagger.daemon.session import opened, running_elsewhere, stoppable
+from tagger.records import Selection, TaggerError
 from tagger.settings import Settings
 
 
@@ -48,18 +51,41 @@ def scan(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, dry
     return counts
 
 
-def undo(settings: Settings, paths: Sequence[bytes] | None, reporter: Reporter) -> UndoReport:
-    """Takes writes back, in the running daemon where there is one."""
+def undo(
+    settings: Settings, paths: Sequence[bytes] | None, selection: Selection, reporter: Reporter, *, dry_run: bool
+) -> UndoReport:
+    """Takes writes back, in the running daemon where there is one; `dry_run`: only says what would come back."""
     if lock.holder(settings.catalog) is not None:
-        request = {"do": "undo", "paths": control.as_text(paths)}
+        request = {
+            "do": "undo",
+            "paths": control.as_text(paths),
+            "selection": asdict(selection),
+            "dry_run": dry_run,
+        }
         return UndoReport(**control.ask(settings.catalog, request, reporter))
     _must_exist(settings)
 
     async def work() -> UndoReport:
         async with opened(settings, reporter) as pipeline, stoppable(pipeline):
-            return await undoing.undo(pipeline, paths, reporter)
+            return await undoing.undo(pipeline, paths, selection, reporter, dry_run=dry_run)
 
     return _until_stopped(work()) or UndoReport()
+
+
+def prune(settings: Settings, before: str, reporter: Reporter) -> PruneReport:
+    """Removes the undo records from before a time (ISO 8601, UTC), in the running daemon where there is one."""
+    if lock.holder(settings.catalog) is not None:
+        request = {"do": "prune", "before": before}
+        return PruneReport(**control.ask(settings.catalog, request, reporter))
+    _must_exist(settings)
+    held = lock.acquire(settings.catalog)
+    if held is None:
+        raise TaggerError(f"{running_elsewhere(settings.catalog)}; ask again")
+    try:
+        with closing(engine.open_writer(settings.catalog)) as writer:
+            return undoing.prune(writer, before)
+    finally:
+        held.release()
 
 
 def write(settings: Settings, paths: Sequence[bytes], reporter: Reporter, *, again: bool) -> ScanCounts:

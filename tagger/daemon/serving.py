@@ -20,6 +20,7 @@ from tagger.library import watch
 from tagger.library.settle import Settling
 from tagger.library.walk import Walk, is_audio, passed_over
 from tagger.library.watch import BaseObserver
+from tagger.records import Selection
 from tagger.settings import Settings
 
 _RESCAN = b""
@@ -80,10 +81,13 @@ async def write(scanner: Scanner, paths: Sequence[bytes], *, again: bool) -> Sca
 
 def _handler(scanner: Scanner, at_work: asyncio.Lock) -> control.Handler:
     async def handle(request: dict[str, Any], reporter: Reporter) -> dict[str, int]:
-        paths = control.as_paths(request["paths"])
         async with at_work:
+            if request["do"] == "prune":
+                return asdict(undoing.prune(scanner.pipeline.writer, request["before"]))
+            paths = control.as_paths(request["paths"])
             if request["do"] == "undo":
-                return asdict(await undoing.undo(scanner.pipeline, paths, reporter))
+                selection, dry_run = Selection(**request["selection"]), request["dry_run"]
+                return asdict(await undoing.undo(scanner.pipeline, paths, selection, reporter, dry_run=dry_run))
             return asdict(await write(scanner, paths or (), again=request["again"]))
 
     return handle

@@ -1,38 +1,70 @@
 """Undo and `write --again`, file by file, in the pipeline of a daemon or of a command by itself."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from tagger.catalog import journal, store, views
-from tagger.catalog.engine import Connection
+from tagger.catalog import history, journal, store, views
+from tagger.catalog.engine import Connection, Writer
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline, now_text
-from tagger.daemon.report import Reporter, UndoReport
-from tagger.records import Dropped, Failure, JournalKind, Prepared, Refused
+from tagger.daemon.report import PruneReport, Reporter, UndoReport
+from tagger.records import (
+    Dropped,
+    Failure,
+    FieldEdit,
+    JournalKind,
+    JournalRow,
+    JournalState,
+    Prepared,
+    Refused,
+    Selection,
+    TaggerError,
+    UndoPlan,
+)
 from tagger.tags.fields import field_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A file that was written: where it lies now, and its root where it is a track."""
+    """A file that was written: where it lies now, its root where it is a track, and which writes are meant."""
 
     path: bytes
     identity: str
     root: bytes | None
+    selected: frozenset[int] = frozenset()
 
 
-async def undo(pipeline: Pipeline, paths: Sequence[bytes] | None, reporter: Reporter) -> UndoReport:
-    """Takes back every write to these files, or below these folders; None: to all files. One never holds up another."""
+async def undo(
+    pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selection, reporter: Reporter, *, dry_run: bool
+) -> UndoReport:
+    """Takes the selected writes back in these files, or below these folders; None: in all. One never holds up another.
+
+    Raises TaggerError where no write has the run or the bundle that is asked for.
+    """
     report = UndoReport()
-    files = _written(pipeline, paths)
+    files = _written(pipeline, paths, selection)
     for path in _unmatched(paths or (), files):
-        reporter.say(f"{os.fsdecode(path)}: tagger never wrote to it")
+        reporter.say(
+            f"{os.fsdecode(path)}: " + ("tagger never wrote to it" if selection == Selection() else _NOT_MEANT)
+        )
         report.unchanged += 1
     for number, file in enumerate(files, start=1):
-        await _undo(pipeline, file, reporter, report)
+        await (_foresee if dry_run else _undo)(pipeline, file, reporter, report)
         reporter.progress(number, len(files), "undo")
     return report
+
+
+_NOT_MEANT = "no write to it is among those chosen"
+
+
+def prune(writer: Writer, before: str) -> PruneReport:
+    """Forgets how to undo, to the byte, what was written before a time."""
+    with writer.begin() as connection:
+        cost = history.cost(connection, before)
+        journal.prune(connection, before)
+    writer.compact_journal()
+    return PruneReport(pruned=cost.records, freed_bytes=cost.undo_bytes)
 
 
 def lift(pipeline: Pipeline, paths: Sequence[bytes]) -> None:
@@ -45,14 +77,18 @@ def lift(pipeline: Pipeline, paths: Sequence[bytes]) -> None:
                     store.forget_decision(connection, known.track_id)
 
 
-def _written(pipeline: Pipeline, paths: Sequence[bytes] | None) -> list[_File]:
-    """The files of the journal, each where it lies now."""
+def _written(pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selection) -> list[_File]:
+    """The files of the journal with writes that are meant, each where it lies now."""
     found: dict[bytes, _File] = {}
     with pipeline.writer.begin() as connection:
-        for path, identity in journal.written_files(connection):
+        selected = journal.selected(connection, selection)
+        if not selected and (selection.run is not None or selection.bundle_id is not None):
+            raise TaggerError("nothing was written in such a run or by such a bundle: `tagger history` lists them")
+        for (path, identity), ids in selected.items():
             for now in _places(connection, path, identity):
                 if paths is None or _among(now.path, paths):
-                    found[now.path] = now
+                    earlier = found.get(now.path, now).selected
+                    found[now.path] = replace(now, selected=earlier.union(ids))
     return list(found.values())
 
 
@@ -77,21 +113,18 @@ def _unmatched(paths: Sequence[bytes], files: Sequence[_File]) -> list[bytes]:
 async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: UndoReport) -> None:
     with pipeline.writer.begin() as connection:
         rows = journal.rows_for(connection, file.path, file.identity)
-    answer = await pipeline.files.do(jobs.PrepareUndo(file.path, rows, pipeline.policy))
+    answer = await pipeline.files.do(jobs.PrepareUndo(file.path, rows, pipeline.policy, file.selected))
     name = os.fsdecode(file.path)
     if isinstance(answer, Failure):
-        report.failed += 1
-        reporter.say(f"{name}: not undone: {answer.reason} {answer.detail}".rstrip())
+        _not_undone(f"{name}: not undone: {answer.reason} {answer.detail}".rstrip(), reporter, report)
         return
     prepared, left = answer
     if isinstance(prepared, Refused | Dropped):
-        report.failed += 1
-        reporter.say(f"{name}: not undone: {prepared.reason}")
+        _not_undone(f"{name}: not undone: {prepared.reason}", reporter, report)
         return
     if isinstance(prepared, Prepared):
-        if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root):
-            report.failed += 1
-            reporter.say(f"{name}: not undone: it changed meanwhile")
+        if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, _taken_back(rows, file.selected)):
+            _not_undone(f"{name}: not undone: it changed meanwhile", reporter, report)
             return
         fields = {field_of(field) for field in prepared.written}
         with pipeline.writer.begin() as connection:
@@ -102,3 +135,37 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         report.unchanged += 1
     for field, why in left.items():
         reporter.say(f"{name}: {field}: {why}")
+
+
+def _taken_back(rows: Sequence[JournalRow], selected: Collection[int]) -> list[int]:
+    """The writes that an undo takes back: with those that are meant all that were before, on which it may rest."""
+    writes = (row for row in rows if row.state is JournalState.RENAMED and row.kind is JournalKind.WRITE)
+    return [row.id for row in writes if row.undone or row.id in selected]
+
+
+async def _foresee(pipeline: Pipeline, file: _File, reporter: Reporter, report: UndoReport) -> None:
+    """What `_undo` would do, said and counted; the file stays untouched."""
+    with pipeline.writer.begin() as connection:
+        rows = journal.rows_for(connection, file.path, file.identity)
+    plan = await pipeline.files.do(jobs.PlanUndo(file.path, rows, pipeline.policy, file.selected))
+    name = os.fsdecode(file.path)
+    if not isinstance(plan, UndoPlan):
+        _not_undone(f"{name}: would not be undone: {plan.reason} {plan.detail}".rstrip(), reporter, report)
+        return
+    report.undone += plan.comes_back
+    report.partly += plan.comes_back and not plan.exact
+    report.unchanged += not plan.comes_back
+    reporter.say("\n".join([f"{name}: {plan.way}", *map(_change, plan.fields), *_stays(plan.left)]))
+
+
+def _change(edit: FieldEdit) -> str:
+    return f"  {edit.name}: {'; '.join(edit.old) or '-'} -> {'; '.join(edit.new) or '(removed)'}"
+
+
+def _stays(left: Mapping[str, str]) -> list[str]:
+    return [f"  {name} stays: {why}" for name, why in left.items() if name != "undo"]
+
+
+def _not_undone(why: str, reporter: Reporter, report: UndoReport) -> None:
+    report.failed += 1
+    reporter.say(why)

@@ -3,10 +3,13 @@
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Sequence
 
 from tagger.catalog.views import TrackRow
 
+_LONGEST_TITLE = 1000
+"""Characters; players read a playlist's lines into buffers."""
 COLUMNS = (
     "path",
     "artist",
@@ -72,5 +75,11 @@ def as_m3u8(rows: Sequence[TrackRow]) -> tuple[bytes, int]:
             left_out += 1
             continue
         title = " - ".join(part for part in (row.artist, row.title) if part) or os.path.basename(path)
-        lines += [f"#EXTINF:{round(row.length_seconds or -1)},{' '.join(title.split())}", path]
+        lines += [f"#EXTINF:{round(row.length_seconds or -1)},{_shown(title)}", path]
     return ("\n".join(lines) + "\n").encode("utf-8", "replace"), left_out
+
+
+def _shown(title: str) -> str:
+    """A title that stays on its line; controls, which mean nothing in a playlist, count as spaces."""
+    plain = "".join(" " if unicodedata.category(mark) == "Cc" else mark for mark in title[:_LONGEST_TITLE])
+    return " ".join(plain.split())

@@ -1,7 +1,9 @@
 """Whose a file is and what may be done with it: checked before, carried over to the copy."""
 
 import errno
+import fcntl
 import os
+import struct
 
 from tagger.records import FileStat, Policy, Refused
 from tagger.tags.refusals import Reason
@@ -9,6 +11,8 @@ from tagger.tags.refusals import Reason
 _NO_XATTRS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _LABELS = "security."
 """Set by the kernel for the new file as for the old; only some processes may copy them."""
+_GET_FLAGS, _IMMUTABLE, _APPEND_ONLY = 0x80086601, 0x10, 0x20
+"""FS_IOC_GETFLAGS and two of its flags, https://man7.org/linux/man-pages/man2/FS_IOC_GETFLAGS.2.html."""
 
 
 class NotCarriedOverError(Exception):
@@ -36,6 +40,19 @@ def has_holes(fd: int, size_bytes: int) -> bool:
         return os.lseek(fd, 0, os.SEEK_HOLE) < size_bytes
     except OSError:
         return False
+
+
+def sealed(fd: int) -> bool:
+    """Whether a file or folder is immutable or append-only (chattr): nothing in it can be replaced, even by root.
+
+    False where the file system has no such flags.
+    """
+    try:
+        answer = fcntl.ioctl(fd, _GET_FLAGS, bytes(8))
+    except OSError:
+        return False
+    (flags,) = struct.unpack_from("i", answer)
+    return bool(flags & (_IMMUTABLE | _APPEND_ONLY))
 
 
 def carry_over(source_fd: int, target_fd: int, stat: FileStat) -> None:

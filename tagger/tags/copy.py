@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tagger.records import Dropped, FileStat, Prepared, Refused
-from tagger.tags.attributes import NotCarriedOverError, carry_over, has_holes
+from tagger.tags.attributes import NotCarriedOverError, carry_over, has_holes, sealed
 from tagger.tags.formats.base import FormatError, Plan
 from tagger.tags.inspect import OPEN_FLAGS, content_hash
 from tagger.tags.refusals import Reason
@@ -80,6 +80,8 @@ def _make(order: Order, file: BinaryIO, dir_fd: int) -> Prepared | Refused | Dro
     stat = FileStat.of(os.fstat(fd))
     if order.stat is not None and stat != order.stat:
         return Dropped(reason="it changed since it was inspected")
+    if sealed(fd) or sealed(dir_fd):
+        return Refused(reason=Reason.READ_ONLY_PLACE, detail="immutable or append-only")
     if has_holes(fd, stat.size_bytes):
         return Refused(reason=Reason.SPARSE)
     plan = order.plan(file)

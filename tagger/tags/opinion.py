@@ -104,10 +104,10 @@ _READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
     "mp4": lambda file: _mp4(MP4(file).tags),
     "wav": lambda file: _id3(WAVE(file).tags),
     "aiff": lambda file: _id3(AIFF(file).tags),
-    "dsf": lambda file: _id3(DSF(file).tags),
-    "tta": _leading_id3,
     "wavpack": _ape,
     "musepack": _ape,
     "ape": _ape,
     "asf": lambda file: _asf(ASF(file).tags),
+    "dsf": lambda file: _id3(DSF(file).tags),
+    "tta": _leading_id3,
 }

@@ -1,9 +1,10 @@
 """Taking writes back: to the byte while nobody else has touched the file, else field by field."""
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import BinaryIO
 
 from tagger.records import (
@@ -19,6 +20,7 @@ from tagger.records import (
     Prepared,
     Refused,
     Unchanged,
+    UndoPlan,
 )
 from tagger.tags.attributes import refusal
 from tagger.tags.copy import Order, make
@@ -26,52 +28,111 @@ from tagger.tags.fields import equal, standing
 from tagger.tags.formats.base import FormatError
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import DamagedRecordError, UndoRecord, compose, decode
+from tagger.tags.splice import DamagedRecordError, UndoRecord, blocks, compose, decode
 from tagger.tags.write import prepare
 
 Undoing = tuple[Prepared | Refused | Dropped | Unchanged, Mapping[str, str]]
 """What came of it, and per field what was left as it is, and why."""
 
 
-def prepare_undo(path: bytes, rows: Sequence[JournalRow], policy: Policy) -> Undoing:
-    """The copy that takes back all writes of `rows`, newest first, since the last undo. Raises OSError.
+def prepare_undo(
+    path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
+) -> Undoing:
+    """The copy that takes back the selected writes among `rows`, newest first; None: all of them. Raises OSError.
 
-    To the first original, byte for byte, where the file still is what we wrote. Else the fields that still hold what we
-    wrote get their old values; the others are left and named.
+    To what stood before them, byte for byte, where the file still is what the newest of them made. Else the fields that
+    still hold what we wrote get their old values; the others are left and named.
     """
-    writes = _since_last_undo(rows)
-    if not writes:
-        return Unchanged(notes={}), {"undo": "nothing was written to it"}
+    chosen = _chosen(_writes(rows), selected)
+    plan = plan_undo(path, rows, policy, selected)
+    if not isinstance(plan, UndoPlan):
+        return plan, {}
+    if plan.exact:
+        return _exact(path, chosen, plan.fields), plan.left
+    if not plan.fields or plan.inspection is None:
+        return Unchanged(notes=plan.left), plan.left
+    edit = Edit(
+        path=path,
+        stat=plan.inspection.stat,
+        container=plan.inspection.container,
+        identity=plan.inspection.identity,
+        fields=plan.fields,
+        notes=plan.left,
+        policy=policy,
+        bundle_id=None,
+    )
+    return prepare(edit), plan.left
+
+
+def plan_undo(
+    path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
+) -> UndoPlan | Refused | Dropped:
+    """What `prepare_undo` would do, without a copy. Raises OSError."""
+    writes = _writes(rows)
+    chosen = _chosen(writes, selected)
+    if not chosen:
+        return UndoPlan(left={"undo": "nothing is left to take back"})
     try:
         with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
             stat, current = FileStat.of(os.fstat(file.fileno())), content_hash(file)
     except FileNotFoundError:
-        return Dropped(reason="it is no longer there"), {}
-    newest, oldest = writes[0].prepared, writes[-1].prepared
-    if current == oldest.hash_before:
-        return Unchanged(notes={}), {"undo": "it is as it was before"}
+        return Dropped(reason="it is no longer there")
+    if current == chosen[-1].prepared.hash_before:
+        return UndoPlan(left={"undo": "it is as it was before"})
     if refused := refusal(stat, policy):
-        return refused, {}
-    if current == newest.hash_after and all(
-        later.prepared.hash_before == sooner.prepared.hash_after for later, sooner in pairwise(writes)
-    ):
-        return _exact(path, [write.prepared for write in writes]), {}
-    return _by_fields(path, [write.prepared for write in writes], policy)
+        return refused
+    why = _why_not_exact(current, writes, chosen)
+    if why is None:
+        return UndoPlan(exact=True, fields=_summed([row.prepared for row in chosen]))
+    return _plan_fields(path, writes, chosen, policy, f"field by field, not to the byte: {why}")
 
 
-def _since_last_undo(rows: Sequence[JournalRow]) -> list[JournalRow]:
-    done = [row for row in rows if row.state is JournalState.RENAMED]
-    return list(takewhile(lambda row: row.kind is JournalKind.WRITE, done))
-
-
-def _exact(path: bytes, writes: Sequence[Prepared]) -> Prepared | Refused | Dropped:
-    newest, oldest = writes[0], writes[-1]
+def foresee_undo(
+    path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
+) -> UndoPlan | Refused | Dropped:
+    """The plan, its bytes proven to be those from before; nothing is touched. Raises OSError."""
+    plan = plan_undo(path, rows, policy, selected)
+    if not isinstance(plan, UndoPlan) or not plan.exact:
+        return plan
+    chosen = _chosen(_writes(rows), selected)
+    digest = hashlib.sha256()
     try:
-        records = [decode(write.undo_record) for write in writes]
+        with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
+            for block in blocks(_record(chosen), file.fileno()):
+                digest.update(block)
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
-    record: UndoRecord = reduce(lambda newer, older: compose(older, newer), records)
-    names = {name for write in writes for name in write.written}
+    return plan if digest.hexdigest() == chosen[-1].prepared.hash_before else Refused(reason=Reason.NO_UNDO)
+
+
+def _writes(rows: Sequence[JournalRow]) -> list[JournalRow]:
+    return [row for row in rows if row.state is JournalState.RENAMED and row.kind is JournalKind.WRITE]
+
+
+def _chosen(writes: Sequence[JournalRow], selected: Collection[int] | None) -> list[JournalRow]:
+    return [row for row in writes if not row.undone and (selected is None or row.id in selected)]
+
+
+def _why_not_exact(current: str, writes: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> str | None:
+    """What stands between the file and what it was before the chosen writes; None: nothing."""
+    standing = [row for row in writes if not row.undone]
+    if current != chosen[0].prepared.hash_after:
+        return (
+            "somebody else changed it since" if chosen[0] is standing[0] else "a later write is not among those chosen"
+        )
+    steps = pairwise(row.prepared for row in chosen)
+    if any(later.hash_before != sooner.hash_after for later, sooner in steps):
+        between = standing.index(chosen[-1]) - standing.index(chosen[0]) + 1 > len(chosen)
+        return "a write in between is not among those chosen" if between else "somebody else changed it in between"
+    return None if all(row.prepared.undo_record for row in chosen) else "its undo record was pruned"
+
+
+def _exact(path: bytes, chosen: Sequence[JournalRow], fields: Sequence[FieldEdit]) -> Prepared | Refused | Dropped:
+    oldest = chosen[-1].prepared
+    try:
+        record = _record(chosen)
+    except DamagedRecordError as error:
+        return Refused(reason=Reason.NO_UNDO, detail=str(error))
 
     def check(_: BinaryIO, new: BinaryIO) -> None:
         if content_hash(new) != oldest.hash_before:
@@ -85,43 +146,67 @@ def _exact(path: bytes, writes: Sequence[Prepared]) -> Prepared | Refused | Drop
             check=check,
             identity=oldest.identity,
             mtime_ns=oldest.stat_before.mtime_ns,
-            written={name: _original(writes, name) for name in names},
-            replaced={name: newest.written.get(name, ()) for name in names},
+            written={field.name: field.new for field in fields},
+            replaced={field.name: field.old for field in fields},
             bundle_id=None,
         )
     )
 
 
-def _by_fields(path: bytes, writes: Sequence[Prepared], policy: Policy) -> Undoing:
+def _record(chosen: Sequence[JournalRow]) -> UndoRecord:
+    """What stood before the chosen writes, over what they made. Raises DamagedRecordError."""
+    records = [decode(row.prepared.undo_record) for row in chosen]
+    return reduce(lambda newer, older: compose(older, newer), records)
+
+
+def _summed(writes: Sequence[Prepared]) -> tuple[FieldEdit, ...]:
+    """What changes in the fields when these writes, newest first, are taken back as one."""
+    edits = []
+    for name in dict.fromkeys(name for write in writes for name in write.written):
+        old = next(write.written[name] for write in writes if name in write.written)
+        new = next(write.replaced[name] for write in reversed(writes) if name in write.replaced)
+        edits.append(FieldEdit(name=name, old=old, new=new))
+    return tuple(edits)
+
+
+def _plan_fields(
+    path: bytes, writes: Sequence[JournalRow], chosen: Sequence[JournalRow], policy: Policy, why: str
+) -> UndoPlan | Refused:
     inspection = inspect(path)
     if isinstance(inspection, Failure):
-        return Refused(reason=Reason.DAMAGED, detail=inspection.reason), {}
+        return Refused(reason=Reason.DAMAGED, detail=inspection.reason)
     if inspection.refusal:
-        return inspection.refusal, {}
-    edits, left = [], {}
-    for name in {name: None for write in writes for name in write.written}:
+        return inspection.refusal
+    edits, left = [], {"undo": why}
+    for name in dict.fromkeys(name for row in chosen for name in row.prepared.written):
         now = standing(inspection.tags, name)
-        last = next(write.written[name] for write in writes if name in write.written)
-        original = _original(writes, name)
-        if not equal(now, last, policy.v23_separator):
+        last = next(row for row in writes if not row.undone and name in row.prepared.written)
+        original = _original(name, writes, chosen, policy.v23_separator)
+        if last not in chosen:
+            left[name] = "holds what a later write, which is not among those chosen, put there"
+        elif not equal(now, last.prepared.written[name], policy.v23_separator):
             left[name] = "changed since by somebody else"
         elif now != original:
             edits.append(FieldEdit(name=name, old=now, new=original))
-    if not edits:
-        return Unchanged(notes=left), left
-    edit = Edit(
-        path=path,
-        stat=inspection.stat,
-        container=inspection.container,
-        identity=inspection.identity,
-        fields=tuple(edits),
-        notes=left,
-        policy=policy,
-        bundle_id=None,
-    )
-    return prepare(edit), left
+    return UndoPlan(fields=tuple(edits), left=left, inspection=inspection)
 
 
-def _original(writes: Sequence[Prepared], name: str) -> tuple[str, ...]:
-    """What stood in a field before the first of the writes that touched it."""
-    return next(write.replaced[name] for write in reversed(writes) if name in write.replaced)
+def _original(name: str, writes: Sequence[JournalRow], chosen: Sequence[JournalRow], separator: str) -> tuple[str, ...]:
+    """What stood in a field before the newest chosen write to it, and before the older ones that it rested on.
+
+    Older ones count as far as they are chosen or undone, and as long as each found what the one before had written: a
+    value that somebody set in between is his.
+    """
+    original: tuple[str, ...] | None = None
+    for row in writes:
+        values = row.prepared.written.get(name)
+        if values is None or (original is None and row not in chosen):
+            continue
+        if original is not None and not equal(original, values, separator):
+            if row.undone:
+                continue
+            break
+        if row not in chosen and not row.undone:
+            break
+        original = row.prepared.replaced.get(name, ())
+    return original or ()

@@ -149,3 +149,12 @@ def test_a_damaged_file_gives_its_readable_part(tmp_path: Path) -> None:
     path.write_bytes(content)
     _, decoded = heard(path)
     assert decoded.length_seconds > 7
+
+
+def test_a_tag_behind_the_audio_ends_it(tmp_path: Path) -> None:
+    """FFmpeg takes an ID3v1 tag behind a WavPack file for a damaged block; the music before it is whole."""
+    path = write_audio(tmp_path, "wavpack", 3.0)
+    whole = straight(path)
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    assert np.array_equal(straight(path), whole)
+    assert heard(path)[1].length_seconds == pytest.approx(3.0, abs=0.01)

@@ -223,6 +223,71 @@ def test_with_the_catalog_deleted_everything_can_be_undone(place: Place) -> None
     assert place.contents() == before
 
 
+def test_history_tells_runs_fields_and_what_is_undone_also_without_a_catalog(place: Place) -> None:
+    place.scan()
+    place.run("undo", str(place.music / "mp3.mp3"), "--yes")
+    shutil.copy(place.music / "mp3.mp3", place.music / "later.mp3")
+    with (place.music / "later.mp3").open("ab") as file:
+        file.write(file.name.encode())  # another recording
+    place.scan()
+    told = json.loads(place.run("history", "--json"))
+    assert [(run["run"], run["writes"], run["undone"]) for run in told["runs"]] == [(2, 1, 0), (1, 7, 1)]
+    assert [entry["kind"] for entry in told["writes"]] == ["write", "undo", *["write"] * 7]
+    undone, written = json.loads(place.run("history", str(place.music / "mp3.mp3"), "--json"))["writes"]
+    assert (undone["run"], written["run"], written["undone"]) == (None, 1, True)
+    assert written["written"]["TAGGER_GENRE"] == undone["replaced"]["TAGGER_GENRE"]
+    shown = place.run("history", "--limit", "1")
+    assert "TAGGER_GENRE: - -> " in shown
+    assert "older ones are left out" in shown
+    for path in place.catalog.parent.glob("catalog.sqlite*"):
+        path.unlink()
+    assert json.loads(place.run("history", "--json"))["runs"] == told["runs"]
+    assert "nothing was written there" in place.run("history", "/elsewhere")
+
+
+def test_a_run_is_taken_back_to_the_byte_and_foretold(place: Place) -> None:
+    before = place.contents()
+    settings = place.config.read_text()
+    place.config.write_text(settings + '[tags]\nmood = "off"\ncustom = false\n')
+    place.scan()
+    between = place.contents()
+    place.config.write_text(settings)
+    place.scan()
+    after = place.contents()
+    assert after != between != before
+    dry = json.loads(place.run("undo", "--run", "2", "--dry-run", "--json"))
+    assert place.contents() == after
+    assert "to the byte" in place.run("undo", "--run", "2", "--dry-run")
+    assert dry == json.loads(place.run("undo", "--run", "2", "--yes", "--json"))
+    assert (dry["undone"], dry["partly"], dry["failed"]) == (7, 0, 0)
+    assert place.contents() == between
+    assert place.scan()["written"] == 0
+    assert place.contents() == between
+    assert "tagger history" in place.run("undo", "--run", "3", "--yes", code=2)
+    assert "tagger history" in place.run("undo", "--bundle", "another", "--yes", code=2)
+    assert json.loads(place.run("undo", "--since", "2100-01-01", "--yes", "--json"))["undone"] == 0
+    undone = json.loads(place.run("undo", "--since", "1h", str(place.music), "--yes", "--json"))
+    assert (undone["failed"], undone["partly"]) == (0, 0)
+    assert place.contents() == before
+
+
+def test_what_is_pruned_comes_back_field_by_field_and_says_so(place: Place) -> None:
+    place.scan()
+    cost = json.loads(place.run("status", "--json"))["journal"]
+    assert cost["records"] == cost["writes"] == 7
+    kept = json.loads(place.run("history", "prune", "--older-than", "1d", "--yes", "--json"))
+    assert kept == {"pruned": 0, "freed_bytes": 0}
+    pruned = json.loads(place.run("history", "prune", "--older-than", "2100-01-01", "--yes", "--json"))
+    assert pruned == {"pruned": 7, "freed_bytes": cost["undo_bytes"]}
+    assert place.scan()["written"] == 0
+    flac = str(place.music / "flac.flac")
+    assert "its undo record was pruned" in place.run("undo", flac, "--dry-run")
+    undone = json.loads(place.run("undo", flac, "--yes", "--json"))
+    assert (undone["undone"], undone["partly"]) == (1, 1)
+    assert place.query()["flac.flac"]["genre_source"] == "model"
+    assert place.scan()["written"] == 0
+
+
 def test_a_vanished_root_marks_nothing_missing(place: Place) -> None:
     place.scan()
     hidden = place.music.rename(place.music.with_name("hidden"))
@@ -308,7 +373,11 @@ def test_the_daemon_takes_new_files_does_what_it_is_asked_and_stops(
     until(lambda: (place.music / "slow.mp3").read_bytes() != whole)
     assert place.journal("SELECT count(*) FROM writes WHERE CAST(path AS TEXT) LIKE '%slow.mp3'") == [(1,)]
     assert "is running" in place.run("scan", str(place.music), code=2)
-    undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--yes", "--json"))
+    written = (place.music / "slow.mp3").read_bytes()
+    assert "to the byte" in place.run("undo", str(place.music / "slow.mp3"), "--dry-run")
+    assert (place.music / "slow.mp3").read_bytes() == written
+    assert json.loads(place.run("history", "prune", "--older-than", "1d", "--yes", "--json"))["pruned"] == 0
+    undone = json.loads(place.run("undo", str(place.music / "slow.mp3"), "--since", "1h", "--yes", "--json"))
     assert undone["undone"] == 1
     assert (place.music / "slow.mp3").read_bytes() == whole
     (place.music / "slow.mp3").rename(place.music / "moved.mp3")

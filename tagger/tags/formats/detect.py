@@ -18,23 +18,8 @@ from tagger.tags.formats.tta import TTA
 from tagger.tags.refusals import Reason
 
 FORMATS: tuple[Format, ...] = (
-    FLAC,
-    VORBIS,
-    OPUS,
-    SPEEX,
-    OGG_FLAC,
-    MP4,
-    WAV,
-    AIFF,
-    ASF,
-    WAVPACK,
-    MUSEPACK,
-    MONKEYS_AUDIO,
-    DSF,
-    TTA,
-    MATROSKA,
-    ADTS,
-    MP3,
+    *(FLAC, VORBIS, OPUS, SPEEX, OGG_FLAC, MP4, WAV, AIFF, ASF),
+    *(WAVPACK, MUSEPACK, MONKEYS_AUDIO, DSF, TTA, MATROSKA, ADTS, MP3),
 )
 """In the order in which they are asked: MP3 last, its frames have the weakest mark."""
 
