@@ -272,13 +272,6 @@ class Plain(dict[str, bytes]):
         self[kind] = made.read_bytes()
         return self[kind]
 
-    def _made(self, kind: str) -> Path:
-        if kind == "ogg-speex":
-            return write_speex(self.folder, self.need)
-        if kind in ape_files.KINDS:
-            return ape_files.write(self.folder, kind)
-        return write_audio(self.folder, kind, 0.2 if kind == "dsf" else 1.0, name=kind)
-
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Plain:
