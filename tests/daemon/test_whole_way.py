@@ -158,6 +158,25 @@ def test_other_readers_see_what_query_says_and_the_gates_hold(place: Place, need
         assert tags.get("MOOD", tags.get("TMOO", "")).casefold() == (row["mood"] if sure else "")
 
 
+def test_what_has_no_tags_is_heard_and_says_so(tmp_path: Path, bundle: Path) -> None:
+    folder = tmp_path / "heard"
+    folder.mkdir()
+    for kind in ("adts", "matroska", "dsf"):
+        write_audio(folder, kind, 3.0, name=kind)
+    place = Place(tmp_path, folder, bundle)
+    before = place.contents()
+    counts = place.scan()
+    assert (counts["analyzed"], counts["written"], counts["failed"]) == (3, 1, 0)
+    rows = place.query()
+    for name in ("adts.aac", "matroska.mka"):
+        assert place.contents()[name] == before[name]
+        assert rows[name]["mood"]
+        decision = place.explain(name)["decision"]
+        assert (decision["outcome"], "never written" in decision["reason"]) == ("refused", True)  # type: ignore[index]
+    place.run("undo", "--all", "--yes")
+    assert place.contents() == before
+
+
 def test_a_dry_run_decides_nothing(place: Place) -> None:
     (place.music / "wav.wav").chmod(0o444)
     dry = place.scan("--dry-run")

@@ -5,13 +5,12 @@ Players show an APE tag at the end before an ID3v2 tag in front; one that holds 
 Format: https://sourceforge.net/projects/tta/ (TTA1 header), as FFmpeg's libavformat/tta.c reads it
 """
 
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tagger.tags.formats import id3
+from tagger.tags.formats import ape, id3
 from tagger.tags.formats.base import Content, FormatError, Plan, Style
 from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
 from tagger.tags.formats.payload import identity_of_ranges
@@ -19,8 +18,6 @@ from tagger.tags.refusals import Reason
 
 _MAGIC = b"TTA1"
 _HEADER = struct.Struct("<4sHHHIII")  # magic, format, channels, bits, rate in Hz, samples, checksum
-_OUR_KEY = re.compile(rb"(?<![A-Z_])(GENRE|MOOD|TAGGER_[A-Z_]+)\0", re.IGNORECASE)
-"""The key of an APE item, with the flags in front of it; a value that looks like one is refused with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
     """As `tag_of`, of a file whose header is whole and whose tail says nothing else."""
     if layout.tail.start - layout.audio_start < _HEADER.size:
         raise FormatError(Reason.DAMAGED, "it ends within its header")
-    if any(_OUR_KEY.search(raw) for raw in _ape_tags(file, layout)):
+    if any(item.field for raw in _ape_tags(file, layout) for item in ape.parse(raw, 0).items):
         raise FormatError(Reason.APE_BESIDE)
     return tag_of(file, layout)
 

@@ -99,6 +99,15 @@ def test_an_ape_tag_that_would_contradict(path: Path, key: str, v1: bytes) -> No
     assert reason(path) == Reason.APE_BESIDE
 
 
+def test_an_ape_tag_that_cannot_be_read(path: Path) -> None:
+    ape(path, Artist="Somebody")
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"APETAGEX") + 16
+    content[at] += 1  # one more item than there is
+    path.write_bytes(content)
+    assert reason(path) == Reason.APE_DAMAGED
+
+
 def test_a_further_tag_that_says_nothing_of_ours(path: Path) -> None:
     path.write_bytes(ID3V2 + ID3V2 + path.read_bytes())
     assert reason(path) is None
