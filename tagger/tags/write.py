@@ -48,6 +48,8 @@ def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
         raise FormatError(Reason.NOT_VERIFIED, f"it would be refused: {after.refusal.reason}")
     try:
         second = opinion.values(new, edit.container)
+    except MemoryError:  # says nothing of the copy
+        raise
     except Exception as error:  # mutagen leaks errors of every kind
         raise FormatError(Reason.NOT_VERIFIED, f"mutagen cannot read it: {error}") from error
     for field in edit.fields:

@@ -76,6 +76,7 @@ def _kills(words: argparse.Namespace, end: float) -> bool:
                     if state["next"] < words.rounds and time.monotonic() < end:
                         torture.round(state["next"], KINDS[state["next"] % len(KINDS)])
                         state["next"] += 1
+                        _keep(name, state | {"counts": dict(counts + torture.counts)})
             except AssertionError as error:
                 said = [str(error)[:2000], *getattr(error, "__notes__", ()), f"files: {dressed}"]
                 print("BROKEN", *said, sep="\n  ")

@@ -124,7 +124,7 @@ def _extended_header(data: bytes, version: int) -> bytes:
         kept = length == 10 and data[4:6] == b"\0\0"
     else:
         length = _from_synchsafe(data[:4]) or 0
-        kept = length == 6 and data[4:5] == b"\1" and not data[5] & 0x30
+        kept = length == 6 <= len(data) and data[4] == 1 and not data[5] & 0x30
     if len(data) < length or not kept:
         raise FormatError(Reason.ID3_FLAGS, "an extended header with a checksum or restrictions")
     return data[:length]

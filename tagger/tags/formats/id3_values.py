@@ -38,6 +38,8 @@ def read_tag(raw: bytes) -> TagValues:
     """
     try:
         tag = ID3(io.BytesIO(raw), load_v1=False)
+    except MemoryError:  # says nothing of the tag
+        raise
     except Exception:  # mutagen meets hostile input here and leaks errors of every kind
         return TagValues()
     named = {frame.desc.upper(): tuple(frame.text) for frame in tag.getall("TXXX")}
@@ -66,6 +68,8 @@ def read_ape(file: BinaryIO) -> TagValues:
     """Genre and mood of an APEv2 tag at the end of the file."""
     try:
         tag = APEv2(file)
+    except MemoryError:
+        raise
     except Exception:  # as above
         return TagValues()
     return TagValues(genre=tuple(tag.get("Genre", ())), mood=tuple(tag.get("Mood", ())))

@@ -5,6 +5,7 @@ A genre that stands in a WAV's LIST INFO is kept in step with ours, because FFmp
 Formats: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html and .../AIFF/AIFF.html
 """
 
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -209,7 +210,10 @@ class Iff:
         if len(head) < 18:
             return None, None
         channels, frames, _, exponent, mantissa = struct.unpack(">HIHHQ", head[:18])
-        rate_hz = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16_383 - 63)
+        try:
+            rate_hz = math.ldexp(mantissa, (exponent & 0x7FFF) - 16_383 - 63)
+        except OverflowError:
+            return None, channels
         return (frames / rate_hz if rate_hz else None), channels
 
 

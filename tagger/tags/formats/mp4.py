@@ -260,6 +260,8 @@ def _values(file: BinaryIO) -> TagValues:
     file.seek(0)
     try:
         tags: Mapping[str, Sequence[object]] = mutagen.mp4.MP4(file).tags or {}
+    except MemoryError:
+        raise
     except Exception as error:  # mutagen leaks errors of every kind
         raise FormatError(Reason.DAMAGED, str(error)) from error
     own: dict[str, tuple[str, ...]] = {}

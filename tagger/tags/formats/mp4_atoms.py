@@ -135,7 +135,20 @@ def _sound_track(file: BinaryIO, media: Atom) -> SoundTrack:
     )
 
 
-def _ranges(offsets: tuple[int, ...], sizes: tuple[int, ...], runs: bytes) -> Iterator[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class _SampleSizes:
+    """All the same (`fixed`), or each its own: a count that a hostile file claims is never laid out in memory."""
+
+    fixed: int
+    count: int
+    each: tuple[int, ...] = ()
+
+    def total(self, first: int, count: int) -> int:
+        """Bytes of `count` samples from one on."""
+        return self.fixed * count if self.fixed else sum(self.each[first : first + count])
+
+
+def _ranges(offsets: tuple[int, ...], sizes: _SampleSizes, runs: bytes) -> Iterator[tuple[int, int]]:
     """Where each chunk begins and ends. `runs` is the body of stsc: from which chunk on, how many samples each."""
     count = int.from_bytes(runs[4:8], "big")
     if len(runs) < 8 + 12 * count or not count:
@@ -146,21 +159,19 @@ def _ranges(offsets: tuple[int, ...], sizes: tuple[int, ...], runs: bytes) -> It
         while run + 1 < count and starts[run + 1][0] <= number:
             run += 1
         samples = starts[run][1]
-        if sample + samples > len(sizes):
+        if sample + samples > sizes.count:
             raise FormatError(Reason.MP4_OFFSETS, "more chunks than samples")
-        yield offset, offset + sum(sizes[sample : sample + samples])
+        yield offset, offset + sizes.total(sample, samples)
         sample += samples
 
 
-def _sample_sizes(body: bytes) -> tuple[int, ...]:
+def _sample_sizes(body: bytes) -> _SampleSizes:
     fixed, count = int.from_bytes(body[4:8], "big"), int.from_bytes(body[8:12], "big")
     if fixed:
-        if count > 1 << 28:
-            raise FormatError(Reason.MP4_OFFSETS, "too many samples")
-        return (fixed,) * count
+        return _SampleSizes(fixed, count)
     if len(body) < 12 + 4 * count:
         raise FormatError(Reason.MP4_OFFSETS, "the table of sizes is cut short")
-    return tuple(struct.unpack_from(f">{count}I", body, 12))
+    return _SampleSizes(0, count, struct.unpack_from(f">{count}I", body, 12))
 
 
 def _offset_table(file: BinaryIO, atom: Atom) -> OffsetTable:

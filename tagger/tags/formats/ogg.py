@@ -27,6 +27,9 @@ from tagger.tags.formats.payload import identity, identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import cut, size, tidy
 
+_LEAST_HEAD_BYTES = 16
+"""Of an identification: as much as is read of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stream:
@@ -128,6 +131,8 @@ class Ogg:
         for before, page in zip((None, *found), found, strict=False):
             _check(before, page)
         packets, header_pages = self._header_packets(file, found)
+        if size(packets[0]) < _LEAST_HEAD_BYTES:
+            raise FormatError(Reason.DAMAGED, "the identification is cut short")
         for page in found[:header_pages]:
             if not is_intact(page, file):
                 raise FormatError(Reason.OGG_CRC, f"page {page.number}")

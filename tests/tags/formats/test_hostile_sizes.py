@@ -1,0 +1,86 @@
+"""Numbers in files that nobody could mean: refused or passed over, never an error of ours, never memory without end."""
+
+import io
+import struct
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from tagger.tags.formats import id3_values, mp4
+from tagger.tags.formats.base import FormatError, Style
+from tagger.tags.formats.detect import detect
+from tagger.tags.formats.ogg_pages import crc, pages
+from tagger.tags.refusals import Reason
+from tests.audio import write_audio
+from tests.tags.formats import id3_bytes
+
+
+def refusal(content: bytes, suffix: bytes) -> str | None:
+    """Why it is refused, the same by `read` and by `splice`; None where it is not."""
+    file = io.BytesIO(content)
+    container = detect(file, suffix)
+    read, spliced = container.read(file).refusal, None
+    container.identity(file)
+    try:
+        container.splice(file, {"genre": ("Jazz",)}, Style())
+    except FormatError as error:
+        spliced = error.reason
+    assert (read and read.reason) == spliced
+    return spliced
+
+
+def test_a_sample_rate_beyond_all_numbers(tmp_path: Path) -> None:
+    content = bytearray(write_audio(tmp_path, "aiff", 0.2).read_bytes())
+    at = content.index(b"COMM") + 16
+    content[at : at + 2] = b"\x7f\xff"
+    assert refusal(bytes(content), b".aiff") is None
+    assert detect(io.BytesIO(content), b".aiff").read(io.BytesIO(content)).length_seconds is None
+
+
+@pytest.mark.parametrize("length", range(4, 7))
+def test_an_id3_tag_that_ends_within_its_extended_header(tmp_path: Path, length: int) -> None:
+    tag = id3_bytes.tag(4, 0x40, b"\0\0\0\6\1\x20"[:length])
+    content = tag + write_audio(tmp_path, "mp3", 0.5).read_bytes()
+    assert refusal(content, b".mp3") == Reason.ID3_FLAGS
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("ogg-opus", b"OpusHead"), ("ogg-vorbis", b"\x01vorbis")])
+def test_an_ogg_identification_that_ends_behind_its_mark(tmp_path: Path, kind: str, mark: bytes) -> None:
+    path = write_audio(tmp_path, kind, 0.2)
+    content = path.read_bytes()
+    first = next(pages(io.BytesIO(content)))
+    page = first.header[:22] + bytes(4) + b"\1" + bytes((len(mark),)) + mark
+    page = page[:22] + crc(page).to_bytes(4, "little") + page[26:]
+    assert refusal(page + content[first.end :], path.suffix.encode()) == Reason.DAMAGED
+
+
+def _with_sample_sizes(path: Path, body: bytes) -> bytes:
+    """An M4A that is wrong in its table of sizes alone."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"stsz") + 8
+    content[at : at + len(body)] = body
+    return bytes(content)
+
+
+def test_an_mp4_that_claims_a_quarter_of_a_billion_samples(tmp_path: Path) -> None:
+    content = _with_sample_sizes(write_audio(tmp_path, "m4a", 0.5), struct.pack(">II", 1, (1 << 28) - 1))
+    tracemalloc.start()
+    refusal(content, b".m4a")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 32 << 20
+
+
+def test_memory_that_runs_out_is_not_taken_for_a_tag_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    def worn_out(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(id3_values, "ID3", worn_out)
+    monkeypatch.setattr(id3_values, "APEv2", worn_out)
+    monkeypatch.setattr(mp4.mutagen.mp4, "MP4", worn_out)
+    with pytest.raises(MemoryError):
+        id3_values.read_tag(b"ID3")
+    for read in (id3_values.read_ape, mp4._values):
+        with pytest.raises(MemoryError):
+            read(io.BytesIO(b"any"))
