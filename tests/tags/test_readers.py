@@ -30,6 +30,7 @@ TABLE = """\
 | MP3 v2.4 | first | first | all | all all - | all all first | first | all all first | all - - | all all - |
 | MP3 v2.3 | joined | joined | joined | joined - - | joined | joined | joined | joined - - | joined - - |
 | v2.3, `TMOO` | joined | joined | joined | joined joined - | joined | joined | joined | joined - - | joined joined - |
+| MP3 v2.2 | joined | joined | joined | joined - - | joined | joined - - | joined | joined - - | joined - - |
 | FLAC | all | all | all | last | all | all | all | all - - | all all - |
 | Ogg Vorbis | all | all | all | last | all | all | all | all - - | all all - |
 | Opus | all | all | all | last | all | all | all | all - - | all all - |
@@ -48,6 +49,11 @@ def _v23(path: Path) -> None:
     """An ID3v2.3 tag of one frame in front."""
     frame = b"TIT2" + (6).to_bytes(4, "big") + b"\0\0" + b"\0Title"
     path.write_bytes(b"ID3\3\0\0" + len(frame).to_bytes(4, "big") + frame + path.read_bytes())
+
+
+def _v22(path: Path) -> None:
+    frame = b"TT2" + (6).to_bytes(3, "big") + b"\0Title"
+    path.write_bytes(b"ID3\2\0\0" + len(frame).to_bytes(4, "big") + frame + path.read_bytes())
 
 
 def _info(*entries: tuple[bytes, bytes]) -> Dress:
@@ -80,6 +86,7 @@ ROWS = {
     "MP3 v2.4": Row(kind="mp3"),
     "MP3 v2.3": Row(kind="mp3", dress=_v23),
     "v2.3, `TMOO`": Row(kind="mp3", dress=_v23, policy=Policy(v23_mood="TMOO")),
+    "MP3 v2.2": Row(kind="mp3", dress=_v22),
     "FLAC": Row(kind="flac"),
     "Ogg Vorbis": Row(kind="ogg-vorbis"),
     "Opus": Row(kind="ogg-opus"),
