@@ -7,8 +7,8 @@ from typing import assert_never
 from tagger.analysis import decode
 from tagger.daemon import jobs, worker_process
 from tagger.daemon.jobs import Broken, FileJob, Proposed, Ready, pack
-from tagger.records import Decoded, Failure, Stage
-from tagger.tags import edit, inspect, recover, undo, write
+from tagger.records import Decoded, Edit, Failure, Stage
+from tagger.tags import edit, inspect, recover, rehearsal, undo, write
 
 _OUR_OWN = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
@@ -67,7 +67,10 @@ def _propose(job: jobs.Propose) -> Proposed | Failure:
     inspection = inspect.inspect(job.path, job.known)
     if isinstance(inspection, Failure):
         return inspection
-    return Proposed(inspection, edit.propose(inspection, job.analysis, job.policy, job.history, job.now))
+    proposal = edit.propose(inspection, job.analysis, job.policy, job.history, job.now)
+    if job.dry_run and isinstance(proposal, Edit):
+        return Proposed(inspection, rehearsal.rehearse(proposal) or proposal)
+    return Proposed(inspection, proposal)
 
 
 def _stage(job: FileJob) -> Stage:

@@ -51,6 +51,7 @@ class Propose:
     policy: Policy
     history: History
     now: str
+    dry_run: bool  # refuse, too, what only the attempt to write would show
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import assert_never
@@ -51,6 +51,7 @@ class Result:
     outcome: Outcome | None = None  # None: nothing was decided
     edit: Edit | None = None
     failure: Failure | None = None
+    reason: str = ""  # why it was refused, or not heard
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class Pipeline:
         with self.writer.begin() as connection:
             store.put_analysis(connection, due.identity, analysis, decoded.length_seconds, time.time())
         decided = await self.decide(due)
-        return Result(analyzed=True, outcome=decided.outcome, edit=decided.edit, failure=decided.failure)
+        return replace(decided, analyzed=True)
 
     def _not_heard(self, due: Due, failure: Failure) -> Result:
         silent = failure.reason in NOT_HEARD
@@ -104,7 +105,7 @@ class Pipeline:
             if silent:
                 decision = Decision(outcome=Outcome.NOT_HEARD, reason=failure.reason, notes={})
                 self._put_decision(connection, due.track_id, decision)
-        return Result(outcome=Outcome.NOT_HEARD) if silent else Result(failure=failure)
+        return Result(outcome=Outcome.NOT_HEARD, reason=failure.reason) if silent else Result(failure=failure)
 
     # --- deciding and writing -------------------------------------------------------------------------------------
 
@@ -117,8 +118,10 @@ class Pipeline:
             history = journal.history(connection, due.path, due.identity)
         if analysis is None or known is None:
             return Result()
-        question = jobs.Propose(due.path, (known.stat, known.identity), analysis, self.policy, history, now_text())
-        answer = await self.files.do(question)
+        before = (known.stat, known.identity)
+        answer = await self.files.do(
+            jobs.Propose(due.path, before, analysis, self.policy, history, now_text(), self.dry_run)
+        )
         if isinstance(answer, Failure):
             return self._write_failed(due, answer)
         self._put_what_stands(due, known, answer)
@@ -127,8 +130,8 @@ class Pipeline:
         match answer.proposal:
             case Unchanged(notes=notes):
                 return self._decided(due, Outcome.UNCHANGED, _summary(notes), notes)
-            case Refused(reason=reason, detail=detail):
-                return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
+            case Refused() as refused:
+                return self._refused(due, refused)
             case Edit() as edit if self.dry_run:
                 self._decided(due, Outcome.DRY_RUN, "would be written", edit.notes)
                 return Result(outcome=Outcome.DRY_RUN, edit=edit)
@@ -154,8 +157,8 @@ class Pipeline:
                 return self._write_failed(due, prepared)
             case Refused(reason=Reason.DISK_FULL, detail=detail):  # of the disk, not of the file: tried again
                 return self._write_failed(due, Failure(stage=Stage.WRITE, reason=Reason.DISK_FULL, detail=detail))
-            case Refused(reason=reason, detail=detail):
-                return self._decided(due, Outcome.REFUSED, reason, {"detail": detail} if detail else {})
+            case Refused() as refused:
+                return self._refused(due, refused)
             case Dropped():
                 return Result()  # no decision: it is due again
         if not await self.carry_out(prepared, JournalKind.WRITE, due.root):
@@ -211,6 +214,11 @@ class Pipeline:
         with self.writer.begin() as connection:
             store.put_failure(connection, due.track_id, failed, time.time())
         return Result(failure=failed)
+
+    def _refused(self, due: Due, refused: Refused) -> Result:
+        notes = {"detail": refused.detail} if refused.detail else {}
+        decided = self._decided(due, Outcome.REFUSED, refused.reason, notes)
+        return replace(decided, reason=refused.reason + (f" ({refused.detail})" if refused.detail else ""))
 
     def _decided(self, due: Due, outcome: Outcome, reason: str, notes: Mapping[str, str]) -> Result:
         """Stores a decision; a dry run's is one only in name, and is made again by the next scan."""

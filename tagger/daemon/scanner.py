@@ -16,7 +16,8 @@ from tagger.daemon.report import Reporter, ScanCounts
 from tagger.library import mounts
 from tagger.library.settle import Settling, age_s
 from tagger.library.walk import Found, Walk
-from tagger.records import Edit, FileStat, Outcome
+from tagger.records import Edit, Field, FileStat, Outcome
+from tagger.tags.fields import PREFIX, field_of
 
 _Item = TypeVar("_Item")
 _PAGE = 2000
@@ -241,6 +242,9 @@ class Scanner:
                     self.reporter.say(line)
         elif result.outcome is not None:
             self.counts.skipped += 1
+            if self.pipeline.dry_run and result.reason:
+                self.reporter.say(os.fsdecode(due.path))
+                self.reporter.say(f"  not written: {result.reason}")
 
     def _failed(self, path: bytes, reason: str, detail: str) -> None:
         self.counts.failed += 1
@@ -306,9 +310,13 @@ def found_at(path: bytes) -> Found | None:
 
 
 def describe(edit: Edit) -> list[str]:
-    """A dry run's words: the file, then a line a field."""
+    """A dry run's words: the file, then a line a field, also for those that stay, and why."""
     lines = [os.fsdecode(edit.path)]
     for change in edit.fields:
         before = f"{'; '.join(change.old)} -> " if change.old else ""
         lines.append(f"  {change.name}: {before}{'; '.join(change.new) or '(removed)'}")
+    changed = {field_of(change.name) for change in edit.fields}
+    for one in Field:
+        if one not in changed:
+            lines.append(f"  {PREFIX + '*' if one is Field.CUSTOM else one}: not written: {edit.notes[one]}")
     return lines

@@ -151,7 +151,8 @@ async def _foresee(pipeline: Pipeline, file: _File, reporter: Reporter, report: 
     report.undone += plan.comes_back
     report.partly += plan.comes_back and not plan.exact
     report.unchanged += not plan.comes_back
-    reporter.say("\n".join([f"{name}: {plan.way}", *map(_change, plan.fields), *_stays(plan.left)]))
+    for line in (f"{name}: {plan.way}", *map(_change, plan.fields), *_stays(plan.left)):
+        reporter.say(line)
 
 
 def _change(edit: FieldEdit) -> str:

@@ -9,7 +9,7 @@ from tagger.records import Committed, Dropped, Edit, FileStat, Prepared, Refused
 from tagger.tags import opinion
 from tagger.tags.copy import Order, folder, make
 from tagger.tags.fields import equal, standing
-from tagger.tags.formats.base import Format, FormatError, Style
+from tagger.tags.formats.base import Format, FormatError, Plan, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.refusals import Reason
 from tagger.tags.replace import replace
@@ -23,21 +23,24 @@ def prepare(edit: Edit) -> Prepared | Refused | Dropped:
     Refused: the file cannot be written safely, and why. Dropped: it is no longer what was inspected.
     """
     container = by_name(edit.container)
-    policy = edit.policy
-    style = Style(v23_separator=policy.v23_separator, v23_mood=policy.v23_mood)
-    changes = {field.name: field.new for field in edit.fields}
     order = Order(
         path=edit.path,
         stat=edit.stat,
-        plan=lambda file: container.splice(file, changes, style),
+        plan=lambda file: splice(edit, file),
         check=lambda old, new: _check(edit, container, old, new),
         identity=edit.identity,
-        mtime_ns=edit.stat.mtime_ns if policy.preserve_mtime else None,
-        written=changes,
+        mtime_ns=edit.stat.mtime_ns if edit.policy.preserve_mtime else None,
+        written={field.name: field.new for field in edit.fields},
         replaced={field.name: field.old for field in edit.fields},
         bundle_id=edit.bundle_id,
     )
     return make(order)
+
+
+def splice(edit: Edit, file: BinaryIO) -> Plan:
+    """The changed file. Raises FormatError where it cannot be spliced."""
+    style = Style(v23_separator=edit.policy.v23_separator, v23_mood=edit.policy.v23_mood)
+    return by_name(edit.container).splice(file, {field.name: field.new for field in edit.fields}, style)
 
 
 def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,43 @@ def test_a_dry_run_decides_nothing(place: Place) -> None:
         assert counts[name] == dry[name], name
     assert (counts["written"], counts["skipped"]) == (6, 1)
     assert place.explain("wav.wav")["decision"]["outcome"] == "refused"  # type: ignore[index]
+
+
+def test_a_dry_run_says_what_the_scan_then_writes_and_what_it_refuses(place: Place) -> None:
+    (place.music / "wav.wav").chmod(0o444)
+    with (place.music / "mp3.mp3").open("r+b") as file:
+        file.truncate((place.music / "mp3.mp3").stat().st_size + (4 << 20))
+    said = place.run("scan", str(place.music), "--dry-run")
+    shown = {head.rpartition("/")[2]: lines for head, *lines in _paragraphs(said)}
+    assert shown["wav.wav"] == ["not written: the file's mode forbids writing (0444)"]
+    assert shown["mp3.mp3"] == ["not written: the file has holes: an incomplete download"]
+    place.scan()
+    for name in place.contents():
+        told: Any = place.explain(name)
+        if told["decision"]["outcome"] == "written":
+            (entry,) = told["journal"]
+            wanted = {
+                f"{field}: {'; '.join(entry['replaced'][field])} -> {'; '.join(values)}".replace(":  ->", ":")
+                for field, values in entry["written"].items()
+                if field != "TAGGER_DATE"
+            }
+            kept = {
+                f"{name}: not written: {why}" for name, why in told["decision"]["notes"].items() if why != "to write"
+            }
+            assert {line for line in shown[name] if not line.startswith("TAGGER_DATE: ")} == wanted | kept
+        else:
+            assert shown[name][0].startswith(f"not written: {told['decision']['reason']}")
+
+
+def _paragraphs(text: str) -> list[list[str]]:
+    """A line and those below it that are indented."""
+    parts: list[list[str]] = []
+    for line in text.splitlines():
+        if line.startswith("  "):
+            parts[-1].append(line.strip())
+        else:
+            parts.append([line])
+    return parts
 
 
 def test_write_takes_the_paths_that_are_named(place: Place) -> None:
