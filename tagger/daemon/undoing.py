@@ -155,7 +155,8 @@ async def _foresee(pipeline: Pipeline, file: _File, reporter: Reporter, report: 
     report.undone += plan.comes_back
     report.partly += plan.comes_back and not plan.exact
     report.unchanged += not plan.comes_back
-    reporter.say("\n".join([f"{name}: {plan.way}", *map(_change, plan.fields), *_stays(plan.left)]))
+    changed = [edit for edit in plan.fields if edit.old != edit.new]
+    reporter.say("\n".join([f"{name}: {plan.way}", *map(_change, changed), *_stays(plan.left)]))
 
 
 def _change(edit: FieldEdit) -> str:
