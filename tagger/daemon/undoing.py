@@ -151,7 +151,8 @@ async def _foresee(pipeline: Pipeline, file: _File, reporter: Reporter, report: 
     report.undone += plan.comes_back
     report.partly += plan.comes_back and not plan.exact
     report.unchanged += not plan.comes_back
-    for line in (f"{name}: {plan.way}", *map(_change, plan.fields), *_stays(plan.left)):
+    changed = [edit for edit in plan.fields if edit.old != edit.new]
+    for line in (f"{name}: {plan.way}", *map(_change, changed), *_stays(plan.left)):
         reporter.say(line)
 
 

@@ -43,12 +43,11 @@ def prepare_undo(
     To what stood before them, byte for byte, where the file still is what the newest of them made. Else the fields that
     still hold what we wrote get their old values; the others are left and named.
     """
-    chosen = _chosen(_writes(rows), selected)
-    plan = plan_undo(path, rows, policy, selected)
+    plan, chain = _planned(path, rows, policy, selected)
     if not isinstance(plan, UndoPlan):
         return plan, {}
     if plan.exact:
-        return _exact(path, chosen, plan.fields), plan.left
+        return _exact(path, chain, plan.fields), plan.left
     if not plan.fields or plan.inspection is None:
         return Unchanged(notes=plan.left), plan.left
     edit = Edit(
@@ -64,73 +63,87 @@ def prepare_undo(
     return prepare(edit), plan.left
 
 
-def plan_undo(
-    path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
-) -> UndoPlan | Refused | Dropped:
-    """What `prepare_undo` would do, without a copy. Raises OSError."""
-    writes = _writes(rows)
-    chosen = _chosen(writes, selected)
+def _planned(
+    path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None
+) -> tuple[UndoPlan | Refused | Dropped, Sequence[JournalRow]]:
+    """The plan, and where it is exact the rows whose records lead back, newest first."""
+    done = [row for row in rows if row.state is JournalState.RENAMED]
+    writes = [row for row in done if row.kind is JournalKind.WRITE]
+    chosen = [row for row in writes if not row.undone and (selected is None or row.id in selected)]
     if not chosen:
-        return UndoPlan(left={"undo": "nothing is left to take back"})
+        return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     try:
         with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
             stat, current = FileStat.of(os.fstat(file.fileno())), content_hash(file)
     except FileNotFoundError:
-        return Dropped(reason="it is no longer there")
+        return Dropped(reason="it is no longer there"), ()
     if current == chosen[-1].prepared.hash_before:
-        return UndoPlan(left={"undo": "it is as it was before"})
+        return UndoPlan(left={"undo": "it is as it was before"}), ()
     if refused := refusal(stat, policy):
-        return refused
+        return refused, ()
+    for chain in (chosen, _with_undos(done, chosen)):
+        if _leads_back(current, chain, chosen):
+            return UndoPlan(exact=True, fields=_summed([row.prepared for row in chain])), chain
     why = _why_not_exact(current, writes, chosen)
-    if why is None:
-        return UndoPlan(exact=True, fields=_summed([row.prepared for row in chosen]))
-    return _plan_fields(path, writes, chosen, policy, f"field by field, not to the byte: {why}")
+    return _plan_fields(path, writes, chosen, policy, f"field by field, not to the byte: {why}"), ()
 
 
 def foresee_undo(
     path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
 ) -> UndoPlan | Refused | Dropped:
     """The plan, its bytes proven to be those from before; nothing is touched. Raises OSError."""
-    plan = plan_undo(path, rows, policy, selected)
+    plan, chain = _planned(path, rows, policy, selected)
     if not isinstance(plan, UndoPlan) or not plan.exact:
         return plan
-    chosen = _chosen(_writes(rows), selected)
     digest = hashlib.sha256()
     try:
         with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
-            for block in blocks(_record(chosen), file.fileno()):
+            for block in blocks(_record(chain), file.fileno()):
                 digest.update(block)
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
-    return plan if digest.hexdigest() == chosen[-1].prepared.hash_before else Refused(reason=Reason.NO_UNDO)
+    return plan if digest.hexdigest() == chain[-1].prepared.hash_before else Refused(reason=Reason.NO_UNDO)
 
 
-def _writes(rows: Sequence[JournalRow]) -> list[JournalRow]:
-    return [row for row in rows if row.state is JournalState.RENAMED and row.kind is JournalKind.WRITE]
+def _with_undos(done: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> Sequence[JournalRow]:
+    """All rows down to the oldest chosen write, and on to the oldest that an undo among them took back.
+
+    Field by field, an undo leaves a file that is ours as well, but never was before: only past all that it took back
+    does a state lie in which nothing undone stands.
+    """
+    count = done.index(chosen[-1]) + 1
+    for at, row in enumerate(done):
+        if at < count and row.kind is JournalKind.UNDO:
+            taken = [i for i, one in enumerate(done) if i > at and (row.undoes is None or one.id in row.undoes)]
+            count = max([count, *(i + 1 for i in taken)])
+    return done[:count]
 
 
-def _chosen(writes: Sequence[JournalRow], selected: Collection[int] | None) -> list[JournalRow]:
-    return [row for row in writes if not row.undone and (selected is None or row.id in selected)]
+def _leads_back(current: str, chain: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> bool:
+    """Whether the file is what the chain made, without a gap, and nothing else would go with it."""
+    ours = all(row.kind is JournalKind.UNDO or row.undone or row in chosen for row in chain)
+    steps = pairwise(row.prepared for row in chain)
+    whole = all(later.hash_before == sooner.hash_after for later, sooner in steps)
+    recorded = all(row.prepared.undo_record for row in chain)
+    return ours and whole and recorded and current == chain[0].prepared.hash_after
 
 
-def _why_not_exact(current: str, writes: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> str | None:
-    """What stands between the file and what it was before the chosen writes; None: nothing."""
+def _why_not_exact(current: str, writes: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> str:
+    """What stands between the file and what it was before the chosen writes."""
     standing = [row for row in writes if not row.undone]
     if current != chosen[0].prepared.hash_after:
-        return (
-            "somebody else changed it since" if chosen[0] is standing[0] else "a later write is not among those chosen"
-        )
+        return "the file has changed since" if chosen[0] is standing[0] else "a later write is not among those chosen"
     steps = pairwise(row.prepared for row in chosen)
     if any(later.hash_before != sooner.hash_after for later, sooner in steps):
         between = standing.index(chosen[-1]) - standing.index(chosen[0]) + 1 > len(chosen)
-        return "a write in between is not among those chosen" if between else "somebody else changed it in between"
-    return None if all(row.prepared.undo_record for row in chosen) else "its undo record was pruned"
+        return "a write in between is not among those chosen" if between else "the file was changed in between"
+    return "its undo record was pruned"
 
 
-def _exact(path: bytes, chosen: Sequence[JournalRow], fields: Sequence[FieldEdit]) -> Prepared | Refused | Dropped:
-    oldest = chosen[-1].prepared
+def _exact(path: bytes, chain: Sequence[JournalRow], fields: Sequence[FieldEdit]) -> Prepared | Refused | Dropped:
+    oldest = chain[-1].prepared
     try:
-        record = _record(chosen)
+        record = _record(chain)
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
 
@@ -153,9 +166,9 @@ def _exact(path: bytes, chosen: Sequence[JournalRow], fields: Sequence[FieldEdit
     )
 
 
-def _record(chosen: Sequence[JournalRow]) -> UndoRecord:
-    """What stood before the chosen writes, over what they made. Raises DamagedRecordError."""
-    records = [decode(row.prepared.undo_record) for row in chosen]
+def _record(chain: Sequence[JournalRow]) -> UndoRecord:
+    """What stood before these rows, over what they made. Raises DamagedRecordError."""
+    records = [decode(row.prepared.undo_record) for row in chain]
     return reduce(lambda newer, older: compose(older, newer), records)
 
 

@@ -105,6 +105,7 @@ def test_a_write_beneath_another_comes_back_field_by_field_where_it_still_holds(
     assert "later write" in left["genre"]
     assert values(track, "genre", "mood") == {"genre": ("Rock",), "mood": ()}
     # the later one, taken back in its turn, does not bring back what was undone beneath it
+    change(track, {"TAGGER_MODEL": "a stranger's"})
     undo(track, [row(2, second), row(1, first, undone=True)], {2})
     assert values(track, "genre", "mood") == {"genre": (), "mood": ()}
 
@@ -161,3 +162,30 @@ def test_nothing_of_what_is_selected_may_be_left(track: Path) -> None:
     assert "later write" in undo(track, rows, {1})["genre"]
     assert set(undo(track, rows, {7})) == {"undo"}
     assert track.read_bytes() == content
+
+
+@pytest.mark.parametrize("selected", [{2}, {1, 2}])
+def test_after_our_own_undo_of_fields_the_first_original_still_comes_back_to_the_byte(
+    track: Path, selected: set[int]
+) -> None:
+    old = track.read_bytes()
+    first = change(track, {"genre": "Jazz", "mood": "Happy"})
+    second = change(track, {"genre": "Rock"})
+    fields, _ = prepare_undo(os.fsencode(track), [row(2, second), row(1, first)], POLICY, {1})
+    assert isinstance(fields, Prepared)
+    commit(fields)
+    rows = [row(3, fields, kind=JournalKind.UNDO, undoes=(1,)), row(2, second), row(1, first, undone=True)]
+    assert undo(track, rows, selected) == {}
+    assert track.read_bytes() == old
+
+
+def test_what_stays_beneath_our_own_undo_of_fields_is_not_lost(track: Path) -> None:
+    first, second, third = (change(track, {name: "A"}) for name in ("genre", "mood", "TAGGER_MOOD"))
+    between = track.read_bytes()
+    fields, _ = prepare_undo(os.fsencode(track), [row(3, third), row(2, second), row(1, first)], POLICY, {1})
+    assert isinstance(fields, Prepared)
+    commit(fields)
+    assert track.read_bytes() != between
+    rows = [row(4, fields, kind=JournalKind.UNDO, undoes=(1,)), row(3, third), row(2, second)]
+    undo(track, [*rows, row(1, first, undone=True)], {3})
+    assert values(track, "genre", "mood", "TAGGER_MOOD") == {"genre": (), "mood": ("A",), "TAGGER_MOOD": ()}
