@@ -88,11 +88,16 @@ def _double(content: bytearray, rng: random.Random, _: Mapping[str, tuple[str, b
 def _extreme(content: bytearray, rng: random.Random, _: Mapping[str, tuple[str, bytes]]) -> None:
     """A number where a size may stand: right before or behind a name, or anywhere."""
     names = [match.start() for match in _NAME.finditer(content, 0, _EDGE_BYTES)]
-    at = rng.choice(names) + rng.choice((-4, 4, 8)) if names and rng.random() < 0.6 else _place(content, rng)
+    at = (
+        rng.choice(names) + rng.choice((-4, 4, 4, 8, 8, 12, 16))
+        if names and rng.random() < 0.6
+        else _place(content, rng)
+    )
     width = rng.choice((1, 2, 3, 4, 4, 8))
     top = 1 << 8 * width
     near = len(content) + rng.randrange(-40, 40)
-    value = rng.choice((0, 1, 2, 7, top - 1, top - 2, top // 2, top // 2 - 1, 0x7F7F7F7F, 0x10000000, near)) % top
+    small = rng.randrange(32)
+    value = rng.choice((0, 1, small, small, top - 1, top - 2, top // 2, top // 2 - 1, 0x7F7F7F7F, 1 << 28, near)) % top
     if 0 <= at <= len(content) - width:
         content[at : at + width] = value.to_bytes(width, rng.choice(("big", "little")))
 
