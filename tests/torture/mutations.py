@@ -10,6 +10,7 @@ from tagger.tags.formats.ogg_pages import crc
 from tests.audio import write_audio
 from tests.tags.formats.test_format_contract import DRESSED, SUFFIX
 
+_FRONT_BYTES = 90  # the first headers
 _EDGE_BYTES = 2_500  # where most structure lies: at either end
 _NAME = re.compile(rb"[A-Za-z0-9 \xa9-]{4}")
 _OGG_HEADER_BYTES = 27
@@ -52,7 +53,9 @@ def _place(content: bytearray, rng: random.Random) -> int:
     """Near the start or the end, rarely anywhere."""
     length = len(content)
     where = rng.random()
-    if where < 0.55:
+    if where < 0.3:
+        return rng.randrange(max(1, min(length, _FRONT_BYTES)))
+    if where < 0.6:
         return rng.randrange(max(1, min(length, _EDGE_BYTES)))
     if where < 0.85:
         return max(0, length - 1 - rng.randrange(_EDGE_BYTES))
