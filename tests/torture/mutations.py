@@ -10,6 +10,7 @@ from tagger.tags.formats.ogg_pages import crc
 from tests.audio import write_audio
 from tests.tags.formats.test_format_contract import DRESSED, SUFFIX
 
+_FRONT_BYTES = 90  # the first headers
 _EDGE_BYTES = 2_500  # where most structure lies: at either end
 _NAME = re.compile(rb"[A-Za-z0-9 \xa9-]{4}")
 _OGG_HEADER_BYTES = 27
@@ -52,7 +53,9 @@ def _place(content: bytearray, rng: random.Random) -> int:
     """Near the start or the end, rarely anywhere."""
     length = len(content)
     where = rng.random()
-    if where < 0.55:
+    if where < 0.3:
+        return rng.randrange(max(1, min(length, _FRONT_BYTES)))
+    if where < 0.6:
         return rng.randrange(max(1, min(length, _EDGE_BYTES)))
     if where < 0.85:
         return max(0, length - 1 - rng.randrange(_EDGE_BYTES))
@@ -88,11 +91,16 @@ def _double(content: bytearray, rng: random.Random, _: Mapping[str, tuple[str, b
 def _extreme(content: bytearray, rng: random.Random, _: Mapping[str, tuple[str, bytes]]) -> None:
     """A number where a size may stand: right before or behind a name, or anywhere."""
     names = [match.start() for match in _NAME.finditer(content, 0, _EDGE_BYTES)]
-    at = rng.choice(names) + rng.choice((-4, 4, 8)) if names and rng.random() < 0.6 else _place(content, rng)
+    at = (
+        rng.choice(names) + rng.choice((-4, 4, 4, 8, 8, 12, 16))
+        if names and rng.random() < 0.6
+        else _place(content, rng)
+    )
     width = rng.choice((1, 2, 3, 4, 4, 8))
     top = 1 << 8 * width
     near = len(content) + rng.randrange(-40, 40)
-    value = rng.choice((0, 1, 2, 7, top - 1, top - 2, top // 2, top // 2 - 1, 0x7F7F7F7F, 0x10000000, near)) % top
+    small = rng.randrange(32)
+    value = rng.choice((0, 1, small, small, top - 1, top - 2, top // 2, top // 2 - 1, 0x7F7F7F7F, 1 << 28, near)) % top
     if 0 <= at <= len(content) - width:
         content[at : at + width] = value.to_bytes(width, rng.choice(("big", "little")))
 
