@@ -13,19 +13,23 @@ from tagger.tags.write import abort
 def settle(prepared: Prepared) -> JournalState:
     """By the file's content: the new one (renamed), the old one (dropped), or another (foreign). The copy goes.
 
-    A file that cannot be read now (its disk is not there, it was moved) stays "prepared": the next start asks again.
+    A file that cannot be read now (its disk is not there, it was moved), or whose copy cannot be taken away (its disk
+    became read-only), stays "prepared": the next start asks again.
     """
     try:
         with os.fdopen(os.open(prepared.path, OPEN_FLAGS), "rb") as file:
             content = content_hash(file)
     except OSError:
         content = None
-    with suppress(OSError):  # the disk is gone, or cannot be written to: strays are looked for by every scan
+    try:
         abort(prepared)
-    if content is None:
-        return JournalState.PREPARED
+        copy_gone = True
+    except OSError:
+        copy_gone = False
     if content == prepared.hash_after:
         return JournalState.RENAMED
+    if content is None or not copy_gone:
+        return JournalState.PREPARED
     return JournalState.DROPPED if content == prepared.hash_before else JournalState.FOREIGN
 
 
