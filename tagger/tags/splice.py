@@ -15,6 +15,8 @@ UndoRecord = Plan
 """The old file over the new one."""
 
 _BLOCK_BYTES = 1 << 20
+_SHARED_BYTES = 4096
+"""File systems with reflink share whole blocks of this size, between places that are multiples of it."""
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 _MAGIC = b"TU1"
 _LITERAL = struct.Struct("<BQ")  # 0, length; the bytes follow
@@ -164,7 +166,7 @@ def _segments(packed: bytes) -> Iterator[Segment]:
 def _copy(source_fd: int, target_fd: int, segment: Copy, position: int) -> None:
     done = 0
     while done < segment.length:
-        left = segment.length - done
+        left = _next_length(segment, position, done)
         try:
             copied = os.copy_file_range(source_fd, target_fd, left, segment.offset + done, position + done)
         except OSError as error:
@@ -176,6 +178,15 @@ def _copy(source_fd: int, target_fd: int, segment: Copy, position: int) -> None:
             _write(target_fd, data, position + done)
             copied = len(data)
         done += copied
+
+
+def _next_length(segment: Copy, position: int, done: int) -> int:
+    """Bytes to copy next: where whole blocks could be shared, first those that lead up to one."""
+    left = segment.length - done
+    to_block = -(position + done) % _SHARED_BYTES
+    if (segment.offset - position) % _SHARED_BYTES or to_block == 0:
+        return left
+    return min(left, to_block)
 
 
 def _read(fd: int, offset: int, length: int) -> bytes:

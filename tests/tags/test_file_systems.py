@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tagger.records import (
@@ -27,7 +28,7 @@ from tagger.records import (
     Prepared,
     Refused,
 )
-from tagger.tags import copy
+from tagger.tags import copy, recover
 from tagger.tags.attributes import has_holes
 from tagger.tags.edit import propose
 from tagger.tags.inspect import inspect
@@ -35,7 +36,7 @@ from tagger.tags.refusals import Reason
 from tagger.tags.undo import prepare_undo
 from tagger.tags.write import abort, commit, prepare
 from tagger.vocabulary import GENRES, MOODS
-from tests.audio import write_audio
+from tests.audio import KINDS, encode, write_audio
 
 NOW = "2026-01-02T03:04:05Z"
 CONTAINERS = ("mp3", "flac", "ogg-vorbis", "ogg-opus", "m4a", "wav", "aiff")
@@ -226,6 +227,24 @@ def test_reserved_room_that_was_never_written_is_a_hole(kind: str, mount: Mount)
         os.close(fd)
 
 
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_audio_that_stays_in_its_place_is_shared_with_the_copy(kind: str, mount: Mount, tmp_path: Path) -> None:
+    """FLAC with room in its padding, whose audio begins in the middle of a block."""
+    sound = np.random.default_rng(0).uniform(-0.9, 0.9, (44_100 * 20, 2)).astype(np.float32)
+    encode(tmp_path / "noise.flac", KINDS["flac"], sound)
+    folder = mount(kind)
+    path = Path(shutil.copy(tmp_path / "noise.flac", folder))
+    edit, audio_bytes = edit_of(path), path.stat().st_size
+    os.sync()
+    free_before = os.statvfs(folder).f_bfree * os.statvfs(folder).f_frsize
+    prepared = prepare(edit)
+    assert isinstance(prepared, Prepared)
+    os.sync()
+    taken = free_before - os.statvfs(folder).f_bfree * os.statvfs(folder).f_frsize
+    assert (folder / os.fsdecode(prepared.temp_name)).stat().st_size == audio_bytes
+    assert taken < audio_bytes / 4
+
+
 # --- no room, no right ----------------------------------------------------------------------------------------------
 
 
@@ -271,6 +290,21 @@ def test_a_place_that_is_mounted_read_only(mount: Mount) -> None:
     refused = prepare(edit)
     assert isinstance(refused, Refused)
     assert refused.reason == Reason.READ_ONLY_PLACE
+    assert path.read_bytes() == content
+
+
+def test_a_copy_on_a_disk_that_became_read_only_goes_when_it_can_be_written_to_again(mount: Mount) -> None:
+    folder = mount("tmpfs")
+    path = write_audio(folder, "mp3", 0.5)
+    content, prepared = path.read_bytes(), prepare(edit_of(path))
+    assert isinstance(prepared, Prepared)
+    _or_skip("mount", "-o", "remount,ro", str(folder))
+    with pytest.raises(OSError, match="Read-only"):
+        commit(prepared)
+    assert recover.settle(prepared) is JournalState.PREPARED
+    _or_skip("mount", "-o", "remount,rw", str(folder))
+    assert recover.settle(prepared) is JournalState.DROPPED
+    assert list(folder.iterdir()) == [path]
     assert path.read_bytes() == content
 
 

@@ -104,3 +104,14 @@ def _apply(plan: Plan, source: bytes) -> bytes:
         segment.data if isinstance(segment, Literal) else source[segment.offset : segment.offset + segment.length]
         for segment in plan
     )
+
+
+@pytest.mark.parametrize("moved_bytes", [0, 4096, 5000])
+@pytest.mark.parametrize("offset", [0, 100, 4096, 8191])
+def test_ranges_across_blocks_arrive_whole(tmp_path: Path, offset: int, moved_bytes: int) -> None:
+    old = os.urandom(20_000)
+    plan = (Literal(bytes(offset + moved_bytes)), Copy(offset, 11_111), Literal(b"x"), Copy(3, 5))
+    (tmp_path / "old").write_bytes(old)
+    with (tmp_path / "old").open("rb") as source, (tmp_path / "new").open("wb") as target:
+        splice.write_plan(plan, source.fileno(), target.fileno())
+    assert (tmp_path / "new").read_bytes() == _apply(plan, old)
