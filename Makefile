@@ -24,7 +24,7 @@ serve: $(VENV)/serve.installed  ## run the daemon on MUSIC (default ~/Music); AR
 	$(BIN)/tagger serve $(ARGS) "$(patsubst ~%,$(HOME)%,$(MUSIC))"
 
 test: $(VENV)/test.installed  ## make the environment and pass the tests
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: lint test  ## format, lint, strict types, import contracts, then the tests
 
