@@ -75,19 +75,32 @@ def folder(path: bytes) -> Iterator[tuple[int, bytes]]:
         os.close(dir_fd)
 
 
+def forbidden(file: BinaryIO, dir_fd: int) -> Refused | None:
+    """Why no copy of an open file may be made in its folder."""
+    fd = file.fileno()
+    if sealed(fd) or sealed(dir_fd):
+        return Refused(reason=Reason.READ_ONLY_PLACE, detail="immutable or append-only")
+    return Refused(reason=Reason.SPARSE) if has_holes(fd, os.fstat(fd).st_size) else None
+
+
+def no_room(plan: Plan, dir_fd: int) -> Refused | None:
+    """Whether the planned file would fill the disk of the folder."""
+    free, needed = os.fstatvfs(dir_fd), size(plan) + SPARE_BYTES
+    if free.f_bavail * free.f_frsize >= needed:
+        return None
+    return Refused(reason=Reason.DISK_FULL, detail=f"{needed} bytes are needed")
+
+
 def _make(order: Order, file: BinaryIO, dir_fd: int) -> Prepared | Refused | Dropped:
     fd = file.fileno()
     stat = FileStat.of(os.fstat(fd))
     if order.stat is not None and stat != order.stat:
         return Dropped(reason="it changed since it was inspected")
-    if sealed(fd) or sealed(dir_fd):
-        return Refused(reason=Reason.READ_ONLY_PLACE, detail="immutable or append-only")
-    if has_holes(fd, stat.size_bytes):
-        return Refused(reason=Reason.SPARSE)
+    if (refused := forbidden(file, dir_fd)) is not None:
+        return refused
     plan = order.plan(file)
-    free = os.fstatvfs(dir_fd)
-    if free.f_bavail * free.f_frsize < size(plan) + SPARE_BYTES:
-        return Refused(reason=Reason.DISK_FULL, detail=f"{size(plan) + SPARE_BYTES} bytes are needed")
+    if (refused := no_room(plan, dir_fd)) is not None:
+        return refused
     temp_name = TEMP_PREFIX + secrets.token_hex(8).encode() + TEMP_SUFFIX
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     temp_fd = os.open(temp_name, flags, 0o600, dir_fd=dir_fd)

@@ -1,5 +1,6 @@
 """The promise on real file systems: mounted for the test where the machine lets us, else skipped, saying so."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -263,7 +264,11 @@ def test_a_full_disk_leaves_the_file_and_no_copy(spare: bool, mount: Mount, monk
     assert list(folder.iterdir()) == [path]
 
 
-def test_a_spent_quota_leaves_the_file_and_no_copy(mount: Mount) -> None:
+def _unshared(*args: object) -> int:
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+def test_a_spent_quota_leaves_the_file_and_no_copy(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quota is no matter of free room: the file system says no while it is written."""
     folder = mount("btrfs")
     path = write_audio(folder, "wav", 60.0)
@@ -274,6 +279,7 @@ def test_a_spent_quota_leaves_the_file_and_no_copy(mount: Mount) -> None:
     _or_skip("btrfs", "qgroup", "limit", str(len(content) + (1 << 20)), str(folder))
     edit = edit_of(path)
     (folder / "filler").write_bytes(b"")
+    monkeypatch.setattr(os, "copy_file_range", _unshared)  # shared blocks count once
     refused = prepare(edit)
     assert isinstance(refused, Refused), refused
     assert refused.reason == Reason.DISK_FULL
