@@ -78,7 +78,7 @@ def undone() -> ColumnElement[bool]:
     return exists().where(
         undo.c.identity == writes.c.identity,
         undo.c.kind == JournalKind.UNDO,
-        undo.c.state == JournalState.RENAMED,
+        undo.c.state.concat("") == JournalState.RENAMED,  # must not choose the index: nearly every row has it
         undo.c.id > writes.c.id,
         or_(and_(undo.c.undoes.is_(null()), undo.c.path == writes.c.path), named),
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import history, journal, store
+from tagger.catalog import history, journal, schema, store
 from tagger.catalog.engine import Connection, Writer, journal_path, open_history, open_writer
 from tagger.records import Field, FileStat, Inspection, JournalKind, JournalState, Prepared, TaggerError, TagValues
 
@@ -119,6 +120,17 @@ def test_runs_count_what_was_written_and_what_of_it_is_undone(writer: Writer) ->
         assert (first.began, first.ended) == ("2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z")
         assert [run.run for run in history.runs(connection, b"/music", 9)] == [1]
         assert [run.run for run in history.runs(connection, None, 1)] == [2]
+
+
+def test_no_row_is_compared_with_every_other(writer: Writer) -> None:
+    with writer.begin() as connection:
+        sql = str(
+            select(schema.writes.c.id, journal.undone()).compile(
+                dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+            )
+        )
+        plan = [str(row[-1]) for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
+    assert any("writes_1 USING INDEX ix_writes_identity" in step for step in plan), plan
 
 
 def test_entries_are_newest_first_bounded_and_below_the_path(writer: Writer) -> None:
