@@ -14,9 +14,23 @@ from tagger.catalog.engine import open_writer
 from tagger.catalog.views import Due
 from tagger.daemon import file_worker
 from tagger.daemon.pipeline import Pipeline, program_version
-from tagger.records import Analysis, Failure, Inspection, JournalState, Outcome, Policy, Refused, Stage
+from tagger.records import (
+    Analysis,
+    Failure,
+    Field,
+    Inspection,
+    JournalKind,
+    JournalState,
+    Outcome,
+    Policy,
+    Prepared,
+    Refused,
+    Stage,
+)
 from tagger.tags.inspect import inspect
 from tagger.tags.refusals import Reason
+from tagger.tags.undo import prepare_undo
+from tagger.tags.write import commit
 from tagger.vocabulary import GENRES, MOODS
 from tests.audio import write_audio
 from tests.bundles import untrained
@@ -108,6 +122,24 @@ def test_a_disk_that_goes_away_before_the_rename_is_settled_later(pipeline: Pipe
     pipeline.files = Workers()  # type: ignore[assignment]
     assert asyncio.run(pipeline.recover()) == 1
     assert states(pipeline) == []
+
+
+def test_an_undo_that_was_cut_off_behind_its_rename_is_vetoed_by_the_next_start(
+    pipeline: Pipeline, track: Path
+) -> None:
+    path, old = os.fsencode(track), track.read_bytes()
+    assert decided(pipeline).outcome is Outcome.WRITTEN
+    found = inspect(path)
+    assert isinstance(found, Inspection)
+    with pipeline.writer.begin() as connection:
+        prepared, _ = prepare_undo(path, journal.rows_for(connection, path, found.identity), Policy())
+        assert isinstance(prepared, Prepared)
+        journal.add(connection, prepared, JournalKind.UNDO, "2026-01-02T03:04:05Z")
+    commit(prepared)
+    assert track.read_bytes() == old
+    assert asyncio.run(pipeline.recover()) == 1
+    with pipeline.writer.begin() as connection:
+        assert journal.vetoed(connection, path, found.identity) == set(Field)
 
 
 def states(pipeline: Pipeline) -> list[JournalState]:
