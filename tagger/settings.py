@@ -27,6 +27,7 @@ class TagSettings:
     profile: str  # one of PROFILES, or ""; the other values are already under it
     genre: str  # one of RULES
     mood: str
+    grouping: str
     custom: bool
     genre_gate: float
     mood_gate: float
@@ -327,6 +328,7 @@ _KEYS: dict[str, Check] = {
     "tags.profile": _profile_name,
     "tags.genre": _one_of(*RULES),
     "tags.mood": _one_of(*RULES),
+    "tags.grouping": _one_of(*RULES),
     "tags.custom": _flag,
     "tags.genre_gate": _number(0, 1),
     "tags.mood_gate": _number(0, 1),

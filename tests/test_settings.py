@@ -86,6 +86,7 @@ def test_catalog_of_the_environment_comes_before_the_file(tmp_path: Path) -> Non
         ("genre = 'off'\n", ["genre"]),
         ("tags = 1\n", ["[tags]"]),
         ("[tags]\ngenre = 'never'\n", ["tags.genre", '"fill" or "overwrite" or "off"']),
+        ("[tags]\ngrouping = 'on'\n", ["tags.grouping", '"fill" or "overwrite" or "off"']),
         ("[tags]\ngenre_gate = 1.5\n", ["tags.genre_gate", "from 0 to 1"]),
         ("[tags]\ngenres = true\n", ["tags.genres", "whole number from 1 to 5"]),
         ("[tags]\nprofile = 'navidrom'\n", ["tags.profile", "did you mean navidrome", '"minimal"']),

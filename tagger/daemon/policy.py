@@ -11,6 +11,7 @@ def policy_of(settings: Settings, header: BundleHeader) -> Policy:
     return Policy(
         genre=FieldRule(tags.genre),
         mood=FieldRule(tags.mood),
+        grouping=FieldRule(tags.grouping),
         custom=tags.custom,
         genre_gate=tags.genre_gate,
         mood_gate=tags.mood_gate,
