@@ -125,6 +125,7 @@ class Policy:
     v23_mood: str = "TXXX:MOOD"  # or "TMOO"
     preserve_mtime: bool = False
     break_hardlinks: bool = False
+    read_only: tuple[str, ...] = ()  # folders in which nothing is written
 
     def digest(self) -> str:
         return _digest(asdict(self))

@@ -46,6 +46,7 @@ class Settings:
 
     roots: tuple[Path, ...]
     exclude: tuple[str, ...]
+    read_only: tuple[Path, ...]  # folders in which nothing is written
     settle_s: float
     rescan_minutes: float
     prune_days: int
@@ -90,6 +91,7 @@ def tables(settings: Settings) -> dict[str, dict[str, Any]]:
         "library": {
             "roots": [str(root) for root in settings.roots],
             "exclude": list(settings.exclude),
+            "read_only": [str(folder) for folder in settings.read_only],
             "settle_s": settings.settle_s,
             "rescan_minutes": settings.rescan_minutes,
             "prune_days": settings.prune_days,
@@ -151,6 +153,7 @@ def _settings(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
     return Settings(
         roots=values["library.roots"],
         exclude=values["library.exclude"],
+        read_only=values["library.read_only"],
         settle_s=values["library.settle_s"],
         rescan_minutes=values["library.rescan_minutes"],
         prune_days=values["library.prune_days"],
@@ -314,6 +317,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 _KEYS: dict[str, Check] = {
     "library.roots": _folders,
     "library.exclude": _texts,
+    "library.read_only": _folders,
     "library.settle_s": _number(0, 3600),
     "library.rescan_minutes": _number(1, 10080),
     "library.prune_days": _whole(1, 3650),

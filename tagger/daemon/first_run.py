@@ -49,6 +49,8 @@ def _what(roots: Sequence[bytes], scanner: Scanner, catalog: Path) -> list[str]:
         f"Every write can be undone: {engine.journal_path(catalog)} keeps what is needed; `tagger undo --all` "
         "puts every file back, byte for byte.",
     ]
+    if read_only := scanner.pipeline.policy.read_only:
+        lines.append(f"Heard only, never written: {', '.join(read_only)} (library.read_only).")
     if foreign:
         lines.append(
             f"{foreign} files belong to other users and will not be written: their owner could not be restored."

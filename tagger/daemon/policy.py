@@ -24,4 +24,5 @@ def policy_of(settings: Settings, header: BundleHeader) -> Policy:
         v23_mood=tags.v23_mood,
         preserve_mtime=tags.preserve_mtime,
         break_hardlinks=tags.break_hardlinks,
+        read_only=tuple(map(str, settings.read_only)),
     )

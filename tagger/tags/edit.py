@@ -15,7 +15,7 @@ from tagger.records import (
     Proposal,
     Unchanged,
 )
-from tagger.tags.attributes import refusal
+from tagger.tags.attributes import lies_read_only, refusal
 from tagger.tags.fields import LABEL_FIELDS, STANDARD, custom_fields, equal, labels_of, says_something, standing, surest
 
 CHANGED_BY_USER = "changed by the user since it was written"
@@ -36,9 +36,8 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
 
     Unchanged where the wanted values stand or nothing may be written; Refused where the file cannot be written safely.
     """
-    if inspection.refusal:
-        return inspection.refusal
-    if refused := refusal(inspection.stat, policy):
+    refused = lies_read_only(inspection.path, policy) or inspection.refusal or refusal(inspection.stat, policy)
+    if refused:
         return refused
     edits: list[FieldEdit] = []
     notes: dict[str, str] = {}

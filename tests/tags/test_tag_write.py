@@ -565,3 +565,39 @@ def test_a_grouping_that_the_user_changed_or_took_back_is_his(mp3: Path) -> None
     assert proposal(mp3, DJ, history=history).notes[Field.GROUPING] == CHANGED_BY_USER
     vetoed = replace(history, vetoes=frozenset({Field.GROUPING}))
     assert proposal(mp3, replace(DJ, grouping=FieldRule.OVERWRITE), history=vetoed).notes[Field.GROUPING] == VETOED
+
+
+# --- folders that are only read -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["{}", "{}/", "{}/../{.name}", "/"])
+def test_nothing_is_written_in_a_folder_that_is_only_read(mp3: Path, named: str) -> None:
+    folder = named.format(mp3.parent, mp3.parent)
+    refused = proposal(mp3, replace(POLICY, read_only=("/elsewhere", folder)))
+    assert refused == Refused(reason=Reason.READ_ONLY_FOLDER, detail=folder)
+
+
+def test_other_folders_are_written_also_where_their_names_begin_alike(mp3: Path) -> None:
+    alike = str(mp3.parent)[:-1]
+    assert isinstance(proposal(mp3, replace(POLICY, read_only=(alike, str(mp3.parent / "deeper"), str(mp3)))), Edit)
+
+
+def test_a_folder_is_only_read_by_each_of_its_names(mp3: Path) -> None:
+    link = mp3.parent / "link"
+    lent = mp3.parent / "lent"
+    lent.mkdir()
+    link.symlink_to(lent)
+    mp3 = mp3.rename(lent / mp3.name)
+    for path, folder in ((mp3, link), (link / mp3.name, lent)):
+        assert isinstance(proposal(path, replace(POLICY, read_only=(str(folder),))), Refused)
+
+
+def test_what_was_written_before_a_folder_became_read_only_can_be_undone(track: Path) -> None:
+    policy = replace(POLICY, read_only=(str(track.parent),))
+    before = track.read_bytes()
+    written = prepared_of(track)
+    commit(written)
+    undo, _ = prepare_undo(os.fsencode(track), [row(written)], policy)
+    assert isinstance(undo, Prepared), undo
+    commit(undo)
+    assert track.read_bytes() == before
