@@ -61,6 +61,7 @@ class Field(StrEnum):
 
     GENRE = "genre"
     MOOD = "mood"
+    GROUPING = "grouping"  # which holds the mood a second time, where the user wants that
     CUSTOM = "custom"
 
 
@@ -74,11 +75,12 @@ class TagValues:
     year: int | None = None
     genre: tuple[str, ...] = ()
     mood: tuple[str, ...] = ()
+    grouping: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # TAGGER_* name -> values
 
     def digest(self) -> str:
         """Changes whenever a value that a decision rests on changes."""
-        return _digest([self.genre, self.mood, sorted((k, v) for k, v in self.own.items())])
+        return _digest([self.genre, self.mood, self.grouping, sorted((k, v) for k, v in self.own.items())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,7 @@ class Policy:
 
     genre: FieldRule = FieldRule.FILL
     mood: FieldRule = FieldRule.FILL
+    grouping: FieldRule = FieldRule.OFF
     custom: bool = True
     genre_gate: float = 0.5
     mood_gate: float = 0.5
@@ -122,6 +125,7 @@ class Policy:
     v23_mood: str = "TXXX:MOOD"  # or "TMOO"
     preserve_mtime: bool = False
     break_hardlinks: bool = False
+    read_only: tuple[str, ...] = ()  # folders in which nothing is written
 
     def digest(self) -> str:
         return _digest(asdict(self))
@@ -137,7 +141,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldEdit:
-    """One tag field's change; empty `new` removes the field. `name` is "genre", "mood" or a TAGGER_* name."""
+    """One tag field's change; empty `new` removes the field. `name`: "genre", "mood", "grouping", TAGGER_*."""
 
     name: str
     old: tuple[str, ...]

@@ -27,6 +27,7 @@ class TagSettings:
     profile: str  # one of PROFILES, or ""; the other values are already under it
     genre: str  # one of RULES
     mood: str
+    grouping: str
     custom: bool
     genre_gate: float
     mood_gate: float
@@ -45,6 +46,7 @@ class Settings:
 
     roots: tuple[Path, ...]
     exclude: tuple[str, ...]
+    read_only: tuple[Path, ...]  # folders in which nothing is written
     settle_s: float
     rescan_minutes: float
     prune_days: int
@@ -89,6 +91,7 @@ def tables(settings: Settings) -> dict[str, dict[str, Any]]:
         "library": {
             "roots": [str(root) for root in settings.roots],
             "exclude": list(settings.exclude),
+            "read_only": [str(folder) for folder in settings.read_only],
             "settle_s": settings.settle_s,
             "rescan_minutes": settings.rescan_minutes,
             "prune_days": settings.prune_days,
@@ -150,6 +153,7 @@ def _settings(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
     return Settings(
         roots=values["library.roots"],
         exclude=values["library.exclude"],
+        read_only=values["library.read_only"],
         settle_s=values["library.settle_s"],
         rescan_minutes=values["library.rescan_minutes"],
         prune_days=values["library.prune_days"],
@@ -313,6 +317,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 _KEYS: dict[str, Check] = {
     "library.roots": _folders,
     "library.exclude": _texts,
+    "library.read_only": _folders,
     "library.settle_s": _number(0, 3600),
     "library.rescan_minutes": _number(1, 10080),
     "library.prune_days": _whole(1, 3650),
@@ -327,6 +332,7 @@ _KEYS: dict[str, Check] = {
     "tags.profile": _profile_name,
     "tags.genre": _one_of(*RULES),
     "tags.mood": _one_of(*RULES),
+    "tags.grouping": _one_of(*RULES),
     "tags.custom": _flag,
     "tags.genre_gate": _number(0, 1),
     "tags.mood_gate": _number(0, 1),

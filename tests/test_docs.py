@@ -77,7 +77,19 @@ def test_queries_page_has_every_genre_word() -> None:
 
 def test_tags_page_names_every_policy_setting() -> None:
     page = (ROOT / "docs" / "tags.md").read_text(encoding="utf-8")
-    for key in ("genre", "mood", "custom", "genre_gate", "mood_gate", "genres", "moods", "label_map", "v23_mood"):
+    keys = (
+        "genre",
+        "mood",
+        "grouping",
+        "custom",
+        "genre_gate",
+        "mood_gate",
+        "genres",
+        "moods",
+        "label_map",
+        "v23_mood",
+    )
+    for key in keys:
         assert f"`{key}`" in page
 
 

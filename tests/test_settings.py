@@ -21,6 +21,7 @@ def user_file(tmp_path: Path, text: str) -> Path:
 def test_shipped_file_alone_gives_every_setting(tmp_path: Path) -> None:
     loaded = settings.load(None, {"HOME": str(tmp_path)})
     assert loaded.roots == ()
+    assert loaded.read_only == ()
     assert loaded.settle_s == 5.0
     assert loaded.bundle is None
     assert (loaded.tags.genre, loaded.tags.mood, loaded.tags.custom) == ("fill", "fill", True)
@@ -47,9 +48,11 @@ def test_no_path_is_fixed_to_a_home_folder(tmp_path: Path) -> None:
 
 
 def test_users_file_overrides_only_what_it_names(tmp_path: Path) -> None:
-    text = '[library]\nroots = ["~/Music"]\n[tags]\ngenre_gate = 1\n[tags.label_map]\nhip-hop = "Rap"\n'
+    text = '[library]\nroots = ["~/Music"]\nread_only = ["~/Music/Lent", "/lent"]\n'
+    text += '[tags]\ngenre_gate = 1\n[tags.label_map]\nhip-hop = "Rap"\n'
     loaded = settings.load(user_file(tmp_path, text), {"HOME": str(tmp_path)})
     assert loaded.roots == (tmp_path / "Music",)
+    assert loaded.read_only == (tmp_path / "Music/Lent", Path("/lent"))
     assert loaded.tags.genre_gate == 1.0
     assert loaded.tags.mood_gate == 0.5
     assert loaded.tags.label_map["hip-hop"] == "Rap"
@@ -86,6 +89,7 @@ def test_catalog_of_the_environment_comes_before_the_file(tmp_path: Path) -> Non
         ("genre = 'off'\n", ["genre"]),
         ("tags = 1\n", ["[tags]"]),
         ("[tags]\ngenre = 'never'\n", ["tags.genre", '"fill" or "overwrite" or "off"']),
+        ("[tags]\ngrouping = 'on'\n", ["tags.grouping", '"fill" or "overwrite" or "off"']),
         ("[tags]\ngenre_gate = 1.5\n", ["tags.genre_gate", "from 0 to 1"]),
         ("[tags]\ngenres = true\n", ["tags.genres", "whole number from 1 to 5"]),
         ("[tags]\nprofile = 'navidrom'\n", ["tags.profile", "did you mean navidrome", '"minimal"']),
@@ -93,6 +97,8 @@ def test_catalog_of_the_environment_comes_before_the_file(tmp_path: Path) -> Non
         ("[tags]\ncustom = 'on'\n", ["tags.custom", "true or false"]),
         ("[library]\nroots = '~/Music'\n", ["library.roots", "list of folders"]),
         ("[library]\nroots = ['Music']\n", ["library.roots", "absolute"]),
+        ("[library]\nread_only = '~/Music/Lent'\n", ["library.read_only", "list of folders"]),
+        ("[library]\nread_only = ['Lent']\n", ["library.read_only", "absolute"]),
         ("[library]\nexclude = [1]\n", ["library.exclude", "list of texts"]),
         ("[model]\ndevice = 'gpu'\n", ["model.device", '"cuda"']),
         ("[tags.label_map]\nhiphop = 'Rap'\n", ["hiphop", "did you mean hip-hop"]),

@@ -136,7 +136,7 @@ def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
                 taken_back |= {(name, row_id) for row_id in row.undoes}
             elif (name, row.id) not in taken_back:
                 found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
-    standard = {field: found.get(field) or () for field in (Field.GENRE, Field.MOOD)}
+    standard = {field: found.get(field) or () for field in (Field.GENRE, Field.MOOD, Field.GROUPING)}
     written = {field: values for field, values in standard.items() if values}
     labels = (found.get("TAGGER_GENRE") or (), found.get("TAGGER_MOOD") or ())
     custom = (*labels[0], *labels[1])

@@ -8,7 +8,7 @@ from tagger.catalog import engine, views
 from tagger.daemon.report import Reporter
 from tagger.daemon.scanner import Scanner
 from tagger.library.walk import Walk
-from tagger.records import Policy, TaggerError
+from tagger.records import FieldRule, Policy, TaggerError
 from tagger.tags.attributes import can_give_back
 
 EXAMPLES = 10
@@ -49,6 +49,8 @@ def _what(roots: Sequence[bytes], scanner: Scanner, catalog: Path) -> list[str]:
         f"Every write can be undone: {engine.journal_path(catalog)} keeps what is needed; `tagger undo --all` "
         "puts every file back, byte for byte.",
     ]
+    if read_only := scanner.pipeline.policy.read_only:
+        lines.append(f"Heard only, never written: {', '.join(read_only)} (library.read_only).")
     if foreign:
         lines.append(
             f"{foreign} files belong to other users and will not be written: their owner could not be restored."
@@ -61,6 +63,8 @@ def _policy(policy: Policy) -> str:
         f"genre ({policy.genre}, from confidence {policy.genre_gate:g})",
         f"mood ({policy.mood}, from confidence {policy.mood_gate:g})",
     ]
+    if policy.grouping is not FieldRule.OFF:
+        parts.append(f"the mood also as grouping ({policy.grouping})")
     return ", ".join([*parts, *(["the TAGGER_* fields"] if policy.custom else [])])
 
 

@@ -11,6 +11,7 @@ def policy_of(settings: Settings, header: BundleHeader) -> Policy:
     return Policy(
         genre=FieldRule(tags.genre),
         mood=FieldRule(tags.mood),
+        grouping=FieldRule(tags.grouping),
         custom=tags.custom,
         genre_gate=tags.genre_gate,
         mood_gate=tags.mood_gate,
@@ -23,4 +24,5 @@ def policy_of(settings: Settings, header: BundleHeader) -> Policy:
         v23_mood=tags.v23_mood,
         preserve_mtime=tags.preserve_mtime,
         break_hardlinks=tags.break_hardlinks,
+        read_only=tuple(map(str, settings.read_only)),
     )

@@ -317,6 +317,6 @@ def describe(edit: Edit) -> list[str]:
         lines.append(f"  {change.name}: {before}{'; '.join(change.new) or '(removed)'}")
     changed = {field_of(change.name) for change in edit.fields}
     for one in Field:
-        if one not in changed:
+        if one not in changed and one in edit.notes:
             lines.append(f"  {PREFIX + '*' if one is Field.CUSTOM else one}: not written: {edit.notes[one]}")
     return lines

@@ -19,6 +19,20 @@ class NotCarriedOverError(Exception):
     """The copy cannot get what the original has."""
 
 
+def lies_read_only(path: bytes, policy: Policy) -> Refused | None:
+    """Why the user's settings keep this file from being written: by its name, or by where links lead.
+
+    A write that was made earlier can be undone all the same, so this is no part of `refusal`.
+    """
+    places = (path, os.path.realpath(path)) if policy.read_only else ()
+    for folder in policy.read_only:
+        name = os.fsencode(folder)
+        for top in (name, os.path.realpath(name)):
+            if any(place.startswith(top.rstrip(b"/") + b"/") for place in places):
+                return Refused(reason=Reason.READ_ONLY_FOLDER, detail=folder)
+    return None
+
+
 def refusal(stat: FileStat, policy: Policy) -> Refused | None:
     """Why this process will not write a file in this state."""
     if not stat.mode & 0o222:

@@ -15,8 +15,8 @@ from tagger.records import (
     Proposal,
     Unchanged,
 )
-from tagger.tags.attributes import refusal
-from tagger.tags.fields import LABEL_FIELDS, custom_fields, equal, labels_of, says_something, standing, surest
+from tagger.tags.attributes import lies_read_only, refusal
+from tagger.tags.fields import LABEL_FIELDS, STANDARD, custom_fields, equal, labels_of, says_something, standing, surest
 
 CHANGED_BY_USER = "changed by the user since it was written"
 """A note that is a veto from then on."""
@@ -36,13 +36,14 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
 
     Unchanged where the wanted values stand or nothing may be written; Refused where the file cannot be written safely.
     """
-    if inspection.refusal:
-        return inspection.refusal
-    if refused := refusal(inspection.stat, policy):
+    refused = lies_read_only(inspection.path, policy) or inspection.refusal or refusal(inspection.stat, policy)
+    if refused:
         return refused
     edits: list[FieldEdit] = []
     notes: dict[str, str] = {}
-    for field in (Field.GENRE, Field.MOOD):
+    for field in STANDARD:
+        if field is Field.GROUPING and policy.grouping is FieldRule.OFF:
+            continue  # nobody asked for it: no word of it
         verdict = _standard(field, inspection, analysis, policy, history)
         notes[field] = verdict.note
         old = standing(inspection.tags, field)
@@ -65,7 +66,7 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
 
 
 def _standard(field: Field, inspection: Inspection, analysis: Analysis, policy: Policy, history: History) -> _Verdict:
-    rule = policy.genre if field is Field.GENRE else policy.mood
+    rule = {Field.GENRE: policy.genre, Field.MOOD: policy.mood, Field.GROUPING: policy.grouping}[field]
     if rule is FieldRule.OFF:
         return _Verdict(None, "off in the settings")
     if field in history.vetoes:
@@ -87,13 +88,18 @@ def _standard(field: Field, inspection: Inspection, analysis: Analysis, policy: 
 
 def _wanted(field: Field, analysis: Analysis, policy: Policy) -> tuple[tuple[str, ...], str]:
     """The labels that pass their gates, as they are spelt in the standard field; and what the surest lacks."""
-    head = str(field)
+    head = _head(field)
     probabilities = analysis.probabilities[head]
     labels = surest(analysis, head, policy.genres if field is Field.GENRE else policy.moods)
     passed = [label for label in labels if probabilities[label] >= _gate(field, label, policy)]
     first = labels[0]
     below = f"{first} {probabilities[first]:.2f} is below the gate of {_gate(field, first, policy):.2f}"
     return tuple(policy.label_map.get(label, label) for label in passed), below
+
+
+def _head(field: Field) -> str:
+    """What is heard for a standard field: the grouping holds the mood."""
+    return "genre" if field is Field.GENRE else "mood"
 
 
 def _gate(field: Field, label: str, policy: Policy) -> float:
@@ -104,7 +110,7 @@ def _gate(field: Field, label: str, policy: Policy) -> float:
 
 def _by_another_machine(field: Field, inspection: Inspection, policy: Policy) -> bool:
     """No journal row, but the standard value is the file's own TAGGER_* value: another machine wrote it."""
-    labels = _parts(inspection.tags.own, "TAGGER_" + field.upper(), policy)
+    labels = _parts(inspection.tags.own, "TAGGER_" + _head(field).upper(), policy)
     spelt = tuple(policy.label_map.get(label, label) for label in labels)
     values = standing(inspection.tags, field)
     return bool(labels) and (equal(values, spelt, policy.v23_separator) or values == spelt[: len(values)] != ())

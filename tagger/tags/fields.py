@@ -1,4 +1,4 @@
-"""The fields that are written into files: the standard two, and everything that is known of a track."""
+"""The fields that are written into files: the standard ones, and everything that is known of a track."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from tagger.records import Analysis, Field, Policy, TagValues
 PREFIX = "TAGGER_"
 LABEL_FIELDS = ("TAGGER_GENRE", "TAGGER_MOOD")
 """Those whose change is worth a write; the others follow."""
+STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
 NO_VALUE = frozenset({"", "unknown", "other", "none", "genre"})
 """What stands in a genre field where nobody has said anything, case-folded."""
 
@@ -35,10 +36,9 @@ def custom_fields(analysis: Analysis, policy: Policy, now: str) -> dict[str, tup
 
 
 def standing(tags: TagValues, name: str) -> tuple[str, ...]:
-    """The values of a field by the name that edits use: "genre", "mood" or TAGGER_*."""
-    if name == Field.GENRE:
-        return tags.genre
-    return tags.mood if name == Field.MOOD else tags.own.get(name, ())
+    """The values of a field by the name that edits use: one of STANDARD or TAGGER_*."""
+    standard = {Field.GENRE: tags.genre, Field.MOOD: tags.mood, Field.GROUPING: tags.grouping}
+    return standard[Field(name)] if name in STANDARD else tags.own.get(name, ())
 
 
 def labels_of(own: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -48,7 +48,15 @@ def labels_of(own: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 
 def field_of(name: str) -> Field:
     """The field of the policy, and of vetoes, that a tag field belongs to."""
-    return Field(name) if name in (Field.GENRE, Field.MOOD) else Field.CUSTOM
+    return Field(name) if name in STANDARD else Field.CUSTOM
+
+
+def speaks_for_itself(name: str | None) -> bool:
+    """Whether a second place that holds this field would contradict the one that we write.
+
+    A grouping is the user's, and seldom ours: it stands in the way of nothing.
+    """
+    return name is not None and name != Field.GROUPING
 
 
 def equal(values: tuple[str, ...], wanted: tuple[str, ...], separator: str) -> bool:

@@ -16,10 +16,11 @@ from mutagen.oggspeex import OggSpeex
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
-from tagger.tags.fields import PREFIX
+from tagger.tags.fields import PREFIX, STANDARD
 
 Values = dict[str, tuple[str, ...]]
 """Field name as edits use it -> values."""
+_ASF_NAMES = {"WM/GENRE": "genre", "WM/MOOD": "mood", "WM/CONTENTGROUPDESCRIPTION": "grouping"}
 
 
 def values(file: BinaryIO, container: str) -> Values:
@@ -33,6 +34,8 @@ def _id3(tags: Any) -> Values:
     for frame in (tags or {}).values():
         if frame.FrameID == "TCON":
             found["genre"] = tuple(frame.genres)
+        elif frame.FrameID == "TIT1":
+            found["grouping"] = tuple(map(str, frame.text))
         elif frame.FrameID == "TMOO" or (frame.FrameID == "TXXX" and frame.desc.upper() == "MOOD"):
             found["mood"] = tuple(map(str, frame.text))
         elif frame.FrameID == "TXXX" and frame.desc.upper().startswith(PREFIX):
@@ -50,8 +53,8 @@ def _leading_id3(file: BinaryIO) -> Values:
 def _comment(tags: Any) -> Values:
     found: dict[str, list[str]] = {}
     for key, value in tags or ():
-        name = key.lower() if key.lower() in ("genre", "mood") else key.upper()
-        if name in ("genre", "mood") or name.startswith(PREFIX):
+        name = key.lower() if key.lower() in STANDARD else key.upper()
+        if name in STANDARD or name.startswith(PREFIX):
             found.setdefault(name, []).append(value)
     return {name: tuple(texts) for name, texts in found.items()}
 
@@ -62,6 +65,8 @@ def _mp4(tags: Any) -> Values:
     for key, entries in (tags or {}).items():
         if key == "\xa9gen":
             found["genre"] = tuple(entries)
+        elif key == "\xa9grp":
+            found["grouping"] = tuple(entries)
         elif key.lower().startswith(prefix):
             name = key[len(prefix) :].upper()
             if name == "MOOD" or name.startswith(PREFIX):
@@ -78,8 +83,8 @@ def _ape(file: BinaryIO) -> Values:
     except APENoHeaderError:
         return found
     for key, entry in tags.items():
-        name = key.lower() if key.lower() in ("genre", "mood") else key.upper()
-        if entry.kind == TEXT and (name in ("genre", "mood") or name.startswith(PREFIX)):
+        name = key.lower() if key.lower() in STANDARD else key.upper()
+        if entry.kind == TEXT and (name in STANDARD or name.startswith(PREFIX)):
             found[name] = tuple(entry)
     return found
 
@@ -87,10 +92,9 @@ def _ape(file: BinaryIO) -> Values:
 def _asf(tags: Any) -> Values:
     found: dict[str, list[str]] = {}
     for key, value in tags:
-        name = key.upper()
-        if value.TYPE == UNICODE and (name in ("WM/GENRE", "WM/MOOD") or name.startswith(PREFIX)):
-            field = name.removeprefix("WM/").lower() if name.startswith("WM/") else name
-            found.setdefault(field, []).append(str(value))
+        name = _ASF_NAMES.get(key.upper(), key.upper())
+        if value.TYPE == UNICODE and (name in STANDARD or name.startswith(PREFIX)):
+            found.setdefault(name, []).append(str(value))
     return {name: tuple(texts) for name, texts in found.items()}
 
 

@@ -16,6 +16,9 @@ class Reason(StrEnum):
     # where it lies and whose it is
     READ_ONLY_MODE = "the file's mode forbids writing"
     READ_ONLY_PLACE = "the file or its folder cannot be written to"
+    READ_ONLY_FOLDER = (
+        "it lies in a folder that is only read (library.read_only); take the folder out of that list to have it written"
+    )
     HARD_LINKS = "the file has several hard links (tags.break_hardlinks allows it)"
     SPARSE = "the file has holes: an incomplete download"
     OWNER = "the file's owner or access rights could not be given back to it"

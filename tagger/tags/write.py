@@ -8,7 +8,7 @@ from typing import BinaryIO
 from tagger.records import Committed, Dropped, Edit, FileStat, Prepared, Refused
 from tagger.tags import opinion
 from tagger.tags.copy import Order, folder, make
-from tagger.tags.fields import equal, standing
+from tagger.tags.fields import STANDARD, equal, standing
 from tagger.tags.formats.base import Format, FormatError, Plan, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.refusals import Reason
@@ -60,6 +60,9 @@ def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
             raise FormatError(Reason.NOT_VERIFIED, f"{field.name} reads {standing(after.tags, field.name)}")
         if not equal(second.get(field.name, ()), field.new, separator):
             raise FormatError(Reason.NOT_VERIFIED, f"mutagen reads {second.get(field.name, ())} in {field.name}")
+    untouched = set(STANDARD) - {field.name for field in edit.fields}
+    if any(standing(before.tags, name) != standing(after.tags, name) for name in untouched):
+        raise FormatError(Reason.NOT_VERIFIED, "a field that was to stay changed")
     if before.foreign != after.foreign:
         raise FormatError(Reason.NOT_VERIFIED, "a foreign entry changed")
     if container.identity(new) != edit.identity:

@@ -290,6 +290,16 @@ def test_missing_tracks_are_not_due_and_pruned_later(writer: Writer) -> None:
 # --- moving ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_grouping_that_we_wrote_is_ours(writer: Writer) -> None:
+    with writer.begin() as connection:
+        put(connection, b"/music/a.mp3", heard=analysis())
+        row = journal.add(connection, prepared(b"/music/a.mp3", grouping=("Happy",)), JournalKind.WRITE, "t")
+        journal.set_state(connection, row, JournalState.RENAMED)
+        journal.veto(connection, b"/music/a.mp3", "1:sha256:a", [Field.GROUPING], "undone", "now")
+        history = journal.history(connection, b"/music/a.mp3", "1:sha256:a")
+        assert (history.written, history.vetoes) == ({Field.GROUPING: ("Happy",)}, {Field.GROUPING})
+
+
 def test_a_moved_file_keeps_analysis_journal_and_vetoes(writer: Writer) -> None:
     with writer.begin() as connection:
         track = put(connection, b"/music/a.mp3", heard=analysis())

@@ -117,3 +117,26 @@ def test_a_bundle_with_a_wrong_hash_stops_before_any_work(run: Run, music: Path,
     assert done.returncode == 2, done.stderr
     assert "wrong content hash" in done.stderr
     assert hashes(music) == before
+
+
+def test_a_folder_that_is_only_read(run: Run, music: Path, tmp_path: Path) -> None:
+    """Dry run, scan, explain and status say so; what was written there before comes back."""
+    (music / "text.mp3").unlink()
+    before = hashes(music)
+    assert counts(run("scan", "--yes", "--json", str(music / "album")))["written"] == 3
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text() + f'read_only = ["{music / "album"}"]\n')
+    shutil.copy(music / "copy.mp3", music / "album" / "later.mp3")
+    told = "library.read_only"
+    dry = run("scan", "--dry-run", str(music)).stdout
+    assert told in dry[dry.index("later.mp3") :].splitlines()[1]
+    assert counts(run("scan", "--yes", "--json", str(music)))["written"] == 1
+    assert hashes(music)["later.mp3"] == before["copy.mp3"]
+    explained = json.loads(run("explain", "--json", str(music / "album" / "later.mp3")).stdout)
+    assert explained["decision"]["outcome"] == "refused"
+    assert told in explained["decision"]["reason"]
+    assert explained["mood"]
+    assert told in run("status").stdout
+    undone = run("undo", "--all", "--yes", "--json")
+    assert (json.loads(undone.stdout)["undone"], undone.returncode) == (4, 0), undone.stderr
+    assert hashes(music) == before | {"later.mp3": before["copy.mp3"]}

@@ -510,3 +510,94 @@ def test_several_labels_stand_surest_first(mp3: Path) -> None:
 def test_custom_fields_can_be_left_out(mp3: Path) -> None:
     edit = proposal(mp3, replace(POLICY, custom=False))
     assert {field.name for field in edit.fields} == {"genre", "mood"}
+
+
+# --- the mood as grouping -------------------------------------------------------------------------------------------
+
+DJ = replace(POLICY, grouping=FieldRule.FILL)
+
+
+def with_grouping(path: Path, *values: str) -> Path:
+    prepared = prepare(edit_of_user(path, "grouping", values))
+    assert isinstance(prepared, Prepared)
+    commit(prepared)
+    return path
+
+
+def test_a_grouping_is_written_where_it_is_asked_for_and_comes_back_to_the_byte(track: Path) -> None:
+    assert "grouping" not in names(proposal(track))
+    assert Field.GROUPING not in proposal(track).notes
+    before = track.read_bytes()
+    written = prepared_of(track, DJ)
+    commit(written)
+    tags = inspected(track).tags
+    assert tags.grouping == tags.mood == ("Happy",)
+    undo, left = prepare_undo(os.fsencode(track), [row(written)], DJ)
+    assert isinstance(undo, Prepared), undo
+    commit(undo)
+    assert track.read_bytes() == before
+    assert left == {}
+
+
+def test_a_grouping_of_the_user_stays_unless_he_says_overwrite(mp3: Path) -> None:
+    with_grouping(mp3, "Peak time")
+    filled = proposal(mp3, DJ)
+    assert names(filled) == {"genre", "mood"}
+    assert filled.notes[Field.GROUPING] == "the user's own value stands"
+    assert names(proposal(mp3, replace(POLICY, grouping=FieldRule.OVERWRITE))) == {"genre", "mood", "grouping"}
+
+
+def test_a_grouping_has_the_gate_and_the_number_of_the_mood_not_its_rule(mp3: Path) -> None:
+    assert names(proposal(mp3, replace(DJ, mood_gate=0.9))) == {"genre"}
+    assert names(proposal(mp3, replace(DJ, mood=FieldRule.OFF))) == {"genre", "grouping"}
+    several = proposal(mp3, replace(DJ, moods=2, mood_gate=0.05))
+    fields = {field.name: field.new for field in several.fields}
+    assert fields["grouping"] == fields["mood"]
+    assert len(fields["mood"]) == 2
+
+
+def test_a_grouping_that_the_user_changed_or_took_back_is_his(mp3: Path) -> None:
+    commit(prepared_of(mp3, DJ))
+    assert isinstance(proposal(mp3, DJ), Unchanged)  # and where no journal knows of it, it is ours
+    assert names(propose(inspected(mp3), analysis("jazz", "sad"), DJ, History(), NOW)) == {"mood", "grouping"}
+    history = History(written={Field.MOOD: ("Happy",), Field.GROUPING: ("Happy",), Field.CUSTOM: ("jazz", "happy")})
+    with_grouping(mp3, "Peak time")
+    assert proposal(mp3, DJ, history=history).notes[Field.GROUPING] == CHANGED_BY_USER
+    vetoed = replace(history, vetoes=frozenset({Field.GROUPING}))
+    assert proposal(mp3, replace(DJ, grouping=FieldRule.OVERWRITE), history=vetoed).notes[Field.GROUPING] == VETOED
+
+
+# --- folders that are only read -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["{}", "{}/", "{}/../{.name}", "/"])
+def test_nothing_is_written_in_a_folder_that_is_only_read(mp3: Path, named: str) -> None:
+    folder = named.format(mp3.parent, mp3.parent)
+    refused = proposal(mp3, replace(POLICY, read_only=("/elsewhere", folder)))
+    assert refused == Refused(reason=Reason.READ_ONLY_FOLDER, detail=folder)
+
+
+def test_other_folders_are_written_also_where_their_names_begin_alike(mp3: Path) -> None:
+    alike = str(mp3.parent)[:-1]
+    assert isinstance(proposal(mp3, replace(POLICY, read_only=(alike, str(mp3.parent / "deeper"), str(mp3)))), Edit)
+
+
+def test_a_folder_is_only_read_by_each_of_its_names(mp3: Path) -> None:
+    link = mp3.parent / "link"
+    lent = mp3.parent / "lent"
+    lent.mkdir()
+    link.symlink_to(lent)
+    mp3 = mp3.rename(lent / mp3.name)
+    for path, folder in ((mp3, link), (link / mp3.name, lent)):
+        assert isinstance(proposal(path, replace(POLICY, read_only=(str(folder),))), Refused)
+
+
+def test_what_was_written_before_a_folder_became_read_only_can_be_undone(track: Path) -> None:
+    policy = replace(POLICY, read_only=(str(track.parent),))
+    before = track.read_bytes()
+    written = prepared_of(track)
+    commit(written)
+    undo, _ = prepare_undo(os.fsencode(track), [row(written)], policy)
+    assert isinstance(undo, Prepared), undo
+    commit(undo)
+    assert track.read_bytes() == before

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tagger.records import TagValues
+from tagger.tags.fields import STANDARD, speaks_for_itself
 from tagger.tags.formats.base import Copy, FormatError, Literal, Segment
 from tagger.tags.formats.id3_values import year
 from tagger.tags.refusals import Reason
@@ -62,7 +63,7 @@ class Item:
     def field(self) -> str | None:
         """The field of ours that the item holds, None for a foreign one."""
         key = self.key.upper().decode("latin-1")
-        if key in ("GENRE", "MOOD"):
+        if key.lower() in STANDARD:
             return key.lower()
         return key if key.startswith("TAGGER_") else None
 
@@ -101,6 +102,7 @@ class Tag:
             year=year(texts.get("YEAR") or texts.get("RECORD DATE")),
             genre=fields.get("GENRE", ()),
             mood=fields.get("MOOD", ()),
+            grouping=fields.get("GROUPING", ()),
             own={key: values for key, values in fields.items() if key.startswith("TAGGER_")},
         )
 
@@ -138,10 +140,16 @@ def check(tag: Tag) -> None:
             raise FormatError(Reason.APE_ITEM, f"{name!r} is no key")
         if item.kind == _RESERVED or (item.kind != _BINARY and not _is_utf8(item.value)):
             raise FormatError(Reason.APE_ITEM, f"{name} is no UTF-8")
-        if item.field and item.kind != _TEXT:
-            raise FormatError(Reason.APE_ITEM, f"{name} is no text")
-        if item.field and item.flags & _READ_ONLY:
-            raise FormatError(Reason.APE_READ_ONLY, name)
+        if speaks_for_itself(item.field):
+            _check_ours(item)
+
+
+def _check_ours(item: Item) -> None:
+    name = item.key.decode("latin-1")
+    if item.kind != _TEXT:
+        raise FormatError(Reason.APE_ITEM, f"{name} is no text")
+    if item.flags & _READ_ONLY:
+        raise FormatError(Reason.APE_READ_ONLY, name)
 
 
 def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]]) -> list[Segment]:
@@ -152,7 +160,9 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]]) -> list[Segmen
     for item in items:
         if item.field not in changes:
             body.append(Copy(item.offset, len(item.raw)))
-        elif item.field in waiting:
+            continue
+        _check_ours(item)
+        if item.field in waiting:
             body.append(_item(item.key, item.flags, waiting.pop(item.field), version))
     fresh = [_item(_new_key(name), _TEXT, values, version) for name, values in waiting.items()]
     content = [*fresh, *body]
@@ -199,7 +209,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _new_key(name: str) -> bytes:
-    return (name.title() if name in ("genre", "mood") else name).encode("ascii")
+    return (name.title() if name in STANDARD else name).encode("ascii")
 
 
 def _item(key: bytes, flags: int, values: Sequence[str], version: int) -> Segment:

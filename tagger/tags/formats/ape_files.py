@@ -152,6 +152,7 @@ def _filled(values: TagValues, other: TagValues) -> TagValues:
         year=values.year or other.year,
         genre=values.genre or other.genre,
         mood=values.mood or other.mood,
+        grouping=values.grouping or other.grouping,
     )
 
 

@@ -23,6 +23,7 @@ from tagger.tags.formats.asf_objects import (
     HEAD_BYTES,
     HEADER,
     HOLDERS,
+    NAMES,
     PADDING,
     PROTECTION,
     UNICODE,
@@ -37,7 +38,6 @@ from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
 
-_NAMES = {"genre": "WM/Genre", "mood": "WM/Mood"}
 _MOST_VALUE_BYTES = _MOST_ATTRIBUTES = 0xFFFF
 
 
@@ -185,9 +185,9 @@ def _counted(entries: list[Segment]) -> Plan:
 
 def _rendered(field: str, values: tuple[str, ...], style: Style) -> tuple[bytes, ...]:
     """The attributes of a field, for the Extended Content Description."""
-    if field not in _NAMES and values:
+    if field not in NAMES and values:
         values = (style.v23_separator.join(values),)
-    name = _utf16(_NAMES.get(field, field))
+    name = _utf16(NAMES.get(field, field))
     texts = [_utf16(value) for value in values]
     if any(len(text) > _MOST_VALUE_BYTES for text in texts):
         raise FormatError(Reason.ASF_TOO_LARGE, field)

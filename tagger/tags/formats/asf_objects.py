@@ -43,6 +43,9 @@ PROTECTION = frozenset(
     )
 )
 
+NAMES = {"genre": "WM/Genre", "mood": "WM/Mood", "grouping": "WM/ContentGroupDescription"}
+"""The standard fields, by the attribute that holds each."""
+
 UNICODE = 0
 """The type of an attribute whose value is text, UTF-16LE with a NUL behind it."""
 
@@ -93,9 +96,9 @@ class Attribute:
     def field(self) -> str | None:
         """The field of ours that the attribute holds, None for a foreign one."""
         name = self.name.upper()
-        if name in ("WM/GENRE", "WM/MOOD"):
-            return name.removeprefix("WM/").lower()
-        return name if name.startswith(PREFIX) else None
+        if name.startswith(PREFIX):
+            return name
+        return next((field for field, standard in NAMES.items() if standard.upper() == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,7 @@ def values(header: Header) -> TagValues:
         year=year(joined.get("WM/Year")),
         genre=tuple(ours.pop("genre", ())),
         mood=tuple(ours.pop("mood", ())),
+        grouping=tuple(ours.pop("grouping", ())),
         own={name: tuple(several) for name, several in ours.items()},
     )
 

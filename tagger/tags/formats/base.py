@@ -101,8 +101,8 @@ class Format(Protocol):
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         """The file with the fields of `changes` set, surest value first; an empty tuple removes the field.
 
-        Names are "genre", "mood" and TAGGER_*; a field that is not named stays as it is, byte for byte. Raises
-        FormatError where anything foreign would not survive.
+        Names are "genre", "mood", "grouping" and TAGGER_*; a field that is not named stays as it is, byte for byte.
+        Raises FormatError where anything foreign would not survive.
         """
 
     def identity(self, file: BinaryIO) -> str:

@@ -23,12 +23,12 @@ _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
 _KEPT_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 _FRAME_UNSYNCHRONISED, _FRAME_LENGTH_FIRST = 0x02, 0x01  # flags of a frame of version 2.4
-_GENRE, _TEXT = (b"TCON", b"TCO"), (b"TXXX", b"TXX")
+_GENRE, _GROUPING, _TEXT = (b"TCON", b"TCO"), (b"TIT1", b"TT1"), (b"TXXX", b"TXX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame as it is stored; `field` is ours ("genre", "mood", TAGGER_*) or None for a foreign one."""
+    """One frame as it is stored; `field` is ours ("genre", "mood", "grouping", TAGGER_*) or None for a foreign one."""
 
     field: str | None
     id: bytes
@@ -169,6 +169,8 @@ def _renew(old: Frame, values: Sequence[str], version: int, style: Style) -> byt
 def _create(name: str, values: Sequence[str], version: int, style: Style) -> bytes:
     if name == "genre":
         return _text_frame(_GENRE[version == 2], None, values, version, style)
+    if name == "grouping":
+        return _text_frame(_GROUPING[version == 2], None, values, version, style)
     if name == "mood" and (version == 4 or (version == 3 and style.v23_mood == "TMOO")):
         return _text_frame(b"TMOO", None, values, version, style)
     return _text_frame(_TEXT[version == 2], "MOOD" if name == "mood" else name, values, version, style)
@@ -226,6 +228,8 @@ def _frame_size(field: bytes, version: int) -> int | None:
 def _field(frame_id: bytes, description: str) -> str | None:
     if frame_id in _GENRE:
         return "genre"
+    if frame_id in _GROUPING:
+        return "grouping"
     if frame_id == b"TMOO" or description.upper() == "MOOD":
         return "mood"
     return description.upper() if description.upper().startswith("TAGGER_") else None

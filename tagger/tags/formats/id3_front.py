@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tagger.records import TagValues
+from tagger.tags.fields import speaks_for_itself
 from tagger.tags.formats import id3, id3_values
 from tagger.tags.formats.base import PADDING_BYTES, Copy, FormatError, Plan, Style
 from tagger.tags.formats.tails import Tail, find_tail
@@ -44,7 +45,7 @@ def tag_of(file: BinaryIO, layout: Layout) -> id3.Tag | None:
     A further tag that holds a field of ours would contradict the first, so it is refused.
     """
     for raw in _further_tags(file, layout):
-        if any(found.field for found in id3.parse(raw, 0).frames):
+        if any(speaks_for_itself(found.field) for found in id3.parse(raw, 0).frames):
             raise FormatError(Reason.ID3_TWICE)
     if not layout.tags:
         return None

@@ -27,6 +27,7 @@ def filled(values: TagValues, more: TagValues) -> TagValues:
         year=values.year or more.year,
         genre=values.genre or more.genre,
         mood=values.mood or more.mood,
+        grouping=values.grouping or more.grouping,
         own={**more.own, **values.own},
     )
 
@@ -51,6 +52,7 @@ def read_tag(raw: bytes) -> TagValues:
         year=year(_joined(_texts(tag, "TDRC")) or _joined(_texts(tag, "TDRL"))),
         genre=tuple(genre for frame in tag.getall("TCON") for genre in frame.genres),
         mood=tuple(dict.fromkeys(moods)),  # where both places hold it, it is one mood
+        grouping=_texts(tag, "TIT1"),
         own={name: values for name, values in named.items() if name.startswith("TAGGER_")},
     )
 
@@ -65,14 +67,15 @@ def read_id3v1(raw: bytes) -> TagValues:
 
 
 def read_ape(file: BinaryIO) -> TagValues:
-    """Genre and mood of an APEv2 tag at the end of the file."""
+    """Genre, mood and grouping of an APEv2 tag at the end of the file."""
     try:
         tag = APEv2(file)
     except MemoryError:
         raise
     except Exception:  # as above
         return TagValues()
-    return TagValues(genre=tuple(tag.get("Genre", ())), mood=tuple(tag.get("Mood", ())))
+    genre, mood, grouping = (tuple(tag.get(key, ())) for key in ("Genre", "Mood", "Grouping"))
+    return TagValues(genre=genre, mood=mood, grouping=grouping)
 
 
 def _texts(tag: ID3, frame_id: str) -> tuple[str, ...]:

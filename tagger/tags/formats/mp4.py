@@ -16,6 +16,7 @@ from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
 
+_NAMES = {"genre": b"\xa9gen", "grouping": b"\xa9grp"}
 _MEAN = b"com.apple.iTunes"
 _META_SKIP = 4  # version and flags stand before the children of meta
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
@@ -120,8 +121,8 @@ def _checked_tracks(file: BinaryIO, layout: _Layout) -> list[mp4_atoms.SoundTrac
 
 
 def _entry(file: BinaryIO, atom: Atom) -> _Entry:
-    if atom.name == b"\xa9gen":
-        return _Entry(atom=atom, field="genre")
+    if atom.name in _NAMES.values():
+        return _Entry(atom=atom, field=next(field for field, name in _NAMES.items() if name == atom.name))
     if atom.name != b"----":
         return _Entry(atom=atom, field=None)
     parts = {part.name: _raw(file, part)[12:] for part in atoms(file, atom.body, atom.end) if part.name != b"data"}
@@ -146,8 +147,8 @@ def _list_content(layout: _Layout, changes: Mapping[str, Sequence[str]]) -> Plan
 
 def _render(name: str, values: Sequence[str]) -> bytes:
     texts = b"".join(_atom(b"data", b"\0\0\0\x01\0\0\0\0" + value.encode()) for value in values)
-    if name == "genre":
-        return _atom(b"\xa9gen", texts)
+    if name in _NAMES:
+        return _atom(_NAMES[name], texts)
     label = b"MOOD" if name == "mood" else name.encode()
     return _atom(b"----", _atom(b"mean", bytes(4) + _MEAN) + _atom(b"name", bytes(4) + label) + texts)
 
@@ -277,6 +278,7 @@ def _values(file: BinaryIO) -> TagValues:
         year=year(_first(tags, "\xa9day")),
         genre=tuple(map(str, tags.get("\xa9gen", ()))),
         mood=mood,
+        grouping=tuple(map(str, tags.get("\xa9grp", ()))),
         own=own,
     )
 

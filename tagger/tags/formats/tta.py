@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from tagger.tags.fields import speaks_for_itself
 from tagger.tags.formats import ape, id3
 from tagger.tags.formats.base import Content, FormatError, Plan, Style
 from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
@@ -64,7 +65,7 @@ def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
     """As `tag_of`, of a file whose header is whole and whose tail says nothing else."""
     if layout.tail.start - layout.audio_start < _HEADER.size:
         raise FormatError(Reason.DAMAGED, "it ends within its header")
-    if any(item.field for raw in _ape_tags(file, layout) for item in ape.parse(raw, 0).items):
+    if any(speaks_for_itself(item.field) for raw in _ape_tags(file, layout) for item in ape.parse(raw, 0).items):
         raise FormatError(Reason.APE_BESIDE)
     return tag_of(file, layout)
 

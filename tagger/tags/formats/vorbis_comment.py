@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tagger.records import TagValues
+from tagger.tags.fields import STANDARD
 from tagger.tags.formats.base import Copy, FormatError, Literal, Plan, Segment
 from tagger.tags.formats.id3_values import year
 from tagger.tags.refusals import Reason
@@ -37,7 +38,7 @@ class Entry:
         key = self.key.upper()
         if b"=" not in self.raw:
             return None
-        if key in ("GENRE", "MOOD"):
+        if key.lower() in STANDARD:
             return key.lower()
         return key if key.startswith("TAGGER_") else None
 
@@ -67,6 +68,7 @@ class Comment:
             year=year(texts.get("DATE") or texts.get("YEAR")),
             genre=tuple(fields.get("GENRE", ())),
             mood=tuple(fields.get("MOOD", ())),
+            grouping=tuple(fields.get("GROUPING", ())),
             own={key: tuple(values) for key, values in fields.items() if key.startswith("TAGGER_")},
         )
 

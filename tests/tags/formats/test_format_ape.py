@@ -290,3 +290,16 @@ def test_mutated_tags_are_refused_or_undoable(kind: str, audio: dict[str, bytes]
             continue
         assert new.startswith(audio[kind])
     assert 0 < refused < 150
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(1, Reason.APE_READ_ONLY), (2, Reason.APE_ITEM)])
+def test_a_grouping_that_may_not_change_is_in_the_way_only_where_it_would(
+    audio: dict[str, bytes], tmp_path: Path, flags: int, expected: Reason
+) -> None:
+    theirs = item(b"GROUPING", b"Peak time", flags=flags)
+    content = audio["wavpack"] + tag(TITLE, theirs)
+    assert theirs in spliced(content, tmp_path / "a.wv")
+    for values in (("Happy",), ()):
+        with pytest.raises(FormatError) as refused:
+            spliced(content, tmp_path / "a.wv", {"grouping": values})
+        assert refused.value.refused().reason == expected

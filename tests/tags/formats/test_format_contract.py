@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from tagger.tags import opinion
 from tagger.tags.fields import equal
-from tagger.tags.formats.base import Format, FormatError, Style
+from tagger.tags.formats.base import Format, FormatError, Literal, Style
 from tagger.tags.formats.detect import FORMATS, detect
 from tagger.tags.splice import blocks, inverse
 from tests import ape_files
@@ -36,6 +36,7 @@ from tests.tags.formats import id3_bytes
 CHANGES = {
     "genre": ("Jazz",),
     "mood": ("Happy",),
+    "grouping": ("Happy",),
     "TAGGER_GENRE": ("jazz",),
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
@@ -320,7 +321,7 @@ def test_a_splice_sets_the_fields_and_nothing_else(path: Path) -> None:
     new, rebuilt = spliced(path, CHANGES)
     after = container.read(io.BytesIO(new))
     assert after.refusal is None
-    assert (after.tags.genre, after.tags.mood) == (("Jazz",), ("Happy",))
+    assert (after.tags.genre, after.tags.mood, after.tags.grouping) == (("Jazz",), ("Happy",), ("Happy",))
     assert after.tags.own == {name: values for name, values in CHANGES.items() if name.startswith("TAGGER_")}
     assert after.foreign == before.foreign
     assert (after.tags.artist, after.tags.title, after.tags.year) == (
@@ -350,10 +351,42 @@ def test_taglib_agrees(path: Path, request: pytest.FixtureRequest, need_module: 
     with taglib.File(str(path.with_name("new" + path.suffix))) as file:
         assert file.tags["GENRE"] == ["Jazz"]
         assert file.tags["MOOD"] == ["Happy"]
+        work = opened(path)[0].name in ("mp3", "wav", "aiff", "dsf", "tta", "asf")  # its name for it in ID3 and WMA
+        assert file.tags["WORK" if work else "GROUPING"] == ["Happy"]
         if path.suffix == ".wma":  # whose attributes TagLib lists, beside those that it has a name for
             assert "TAGGER_VALENCE" in file.unsupported
         else:
             assert file.tags["TAGGER_VALENCE"] == ["0.71"]
+
+
+def test_a_grouping_that_is_not_asked_for_stays_byte_for_byte(path: Path) -> None:
+    """Also one that another program left; and none comes where there was none."""
+    others = {name: values for name, values in CHANGES.items() if name != "grouping"}
+    container, file = opened(path)
+    assert container.read(file).tags.grouping == ()
+    bare, _ = spliced(path, others)
+    assert container.read(io.BytesIO(bare)).tags.grouping == ()
+    theirs, _ = spliced(path, {"grouping": ("Peak time",)})
+    path.write_bytes(theirs)
+    new, _ = spliced(path, others)
+    assert container.read(io.BytesIO(new)).tags.grouping == ("Peak time",)
+    plan = container.splice(io.BytesIO(theirs), others, Style())
+    written = b"".join(part.data for part in plan if isinstance(part, Literal))
+    assert not any("Peak".encode(encoding) in written for encoding in ("utf-8", "utf-16-le")), "not copied"
+
+
+def test_an_id3_grouping_of_another_program_is_copied_as_it_is_stored(plain: Plain, tmp_path: Path) -> None:
+    """In UTF-16, which we would not write for it, also in a second tag, where it stands in the way of nothing."""
+    path = tmp_path / "track.mp3"
+    frame = id3_bytes.frame(3, b"TIT1", b"\1" + "Peak\0Time".encode("utf-16"))
+    first, second = id3_bytes.tag(3, 0, frame + bytes(200)), id3_bytes.tag(3, 0, frame + bytes(20))
+    path.write_bytes(first + second + plain["mp3"])
+    new, _ = spliced(path, {"genre": ("Jazz",), "mood": ("Happy",)})
+    assert new.count(frame) == 2
+    renewed, rebuilt = spliced(path, {"grouping": ("Happy",)})
+    assert renewed.count(frame) == 1
+    assert opened(path)[0].read(io.BytesIO(renewed)).tags.grouping == ("Happy",)
+    assert rebuilt == path.read_bytes()
 
 
 def test_a_second_splice_changes_no_foreign_byte_and_little_size(path: Path) -> None:
@@ -372,7 +405,7 @@ def test_fields_can_be_taken_out_again(path: Path) -> None:
     foreign = container.read(file).foreign
     without, _ = spliced(path, dict.fromkeys(CHANGES, ()))
     left = container.read(io.BytesIO(without))
-    assert (left.tags.genre, left.tags.mood, left.tags.own) == ((), (), {})
+    assert (left.tags.genre, left.tags.mood, left.tags.grouping, left.tags.own) == ((), (), (), {})
     assert left.foreign == foreign
 
 
