@@ -25,7 +25,7 @@ from tagger import settings as tagger_settings
 from tagger.daemon import file_worker, service, session
 from tagger.daemon.jobs import Broken
 from tagger.daemon.workers import FileWorkers
-from tagger.records import Failure, Stage, TaggerError
+from tagger.records import Failure, Selection, Stage, TaggerError
 
 KINDS = {"none": 0, "kill": 1, "fail": 2, "short": 3}
 _PR_SET_CHILD_SUBREAPER = 36
@@ -76,7 +76,7 @@ def act(folder: Path, action: str) -> None:
     if action == "scan":
         service.scan(settings, [music], Quiet(), dry_run=False, yes=True)
     elif action == "undo":
-        service.undo(settings, None, Quiet())
+        service.undo(settings, None, Selection(), Quiet(), dry_run=False)
     else:
         assert action == "again"
         service.write(settings, [os.fsencode(music)], Quiet(), again=True)
