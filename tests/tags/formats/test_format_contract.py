@@ -258,18 +258,18 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 class Plain(dict[str, bytes]):
-    """One second in every container, as its encoder leaves it; made when it is asked for."""
+    """A second or less in every container, as its encoder leaves it; made when it is asked for."""
 
-    def __init__(self, folder: Path, need: Callable[[str], str]) -> None:
-        self.folder, self.need = folder, need
+    def __init__(self, folder: Path, need: Callable[[str], str], seconds: float = 1.0) -> None:
+        self.folder, self.need, self.seconds = folder, need, seconds
 
     def __missing__(self, kind: str) -> bytes:
         if kind in ape_files.KINDS:
             made = ape_files.write(self.folder, kind)
         elif kind == "ogg-speex":
-            made = write_speex(self.folder, self.need)
+            made = write_speex(self.folder, self.need, self.seconds)
         else:
-            made = write_audio(self.folder, kind, 0.2 if kind == "dsf" else 1.0, name=kind)
+            made = write_audio(self.folder, kind, 0.2 if kind == "dsf" else self.seconds, name=kind)
         self[kind] = made.read_bytes()
         return self[kind]
 
