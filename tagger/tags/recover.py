@@ -48,7 +48,7 @@ def _content(dir_fd: int, name: bytes) -> str | None:
 def remove_strays(directory: bytes, keep: AbstractSet[bytes]) -> int:
     """Removes our temporary files from a folder but those named in `keep`; how many. No such folder: 0."""
     removed = 0
-    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+    with suppress(OSError):  # gone, or not ours to clear just now: the next scan looks again
         for entry in os.scandir(directory):
             ours = entry.name.startswith(TEMP_PREFIX) and entry.name.endswith(TEMP_SUFFIX)
             if ours and entry.name not in keep and entry.is_file(follow_symlinks=False):
