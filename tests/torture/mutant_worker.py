@@ -29,6 +29,7 @@ MEMORY_MB = 256  # above what the process has when it is warm; the files have at
 CHANGES = {
     "genre": ("Jazz",),
     "mood": ("Happy",),
+    "grouping": ("Happy",),
     "TAGGER_GENRE": ("jazz",),
     "TAGGER_MOOD": ("happy",),
     "TAGGER_VALENCE": ("0.71",),
