@@ -32,7 +32,13 @@ class FileStat(NamedTuple):
     @classmethod
     def of(cls, result: os.stat_result) -> "FileStat":
         mode, inode, device, nlink, uid, gid, size_bytes = result[:7]  # half the cost of seven attributes
-        return cls(device, inode, size_bytes, result.st_mtime_ns, result.st_ctime_ns, nlink, uid, gid, mode)
+        mtime_ns, ctime_ns = _signed(result.st_mtime_ns), _signed(result.st_ctime_ns)
+        return cls(_signed(device), _signed(inode), size_bytes, mtime_ns, ctime_ns, nlink, uid, gid, mode)
+
+
+def _signed(number: int) -> int:
+    """As SQLite's 64 bits hold it: a date past 2262, or an inode that is a hash, must not stop a scan."""
+    return number if -(1 << 63) <= number < 1 << 63 else (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 class Stage(StrEnum):

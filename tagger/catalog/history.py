@@ -91,7 +91,7 @@ def _of(query: Select[Any], path: bytes | None) -> Select[Any]:
 def _at_or_below(path: bytes) -> ColumnElement[bool]:
     """Rows of what lies there, also of a file that came there past a deleted catalog."""
     come = select(tracks.c.identity).where(_in(tracks.c.path, path), tracks.c.missing_since.is_(None))
-    return or_(_in(writes.c.path, path), and_(writes.c.identity.in_(come), ~at_home(writes.c.path)))
+    return or_(_in(writes.c.path, path), and_(writes.c.identity.in_(come), ~at_home(writes.c.path, writes.c.identity)))
 
 
 def _in(column: ColumnElement[bytes], path: bytes) -> ColumnElement[bool]:

@@ -163,13 +163,13 @@ def _belongs(
     row_path: ColumnElement[bytes], row_identity: ColumnElement[str], path: object, identity: object
 ) -> ColumnElement[bool]:
     """The rule of this module, for a row and a file (values or columns)."""
-    return and_(row_identity == identity, or_(row_path == path, ~at_home(row_path)))
+    return and_(row_identity == identity, or_(row_path == path, ~at_home(row_path, row_identity)))
 
 
-def at_home(row_path: ColumnElement[bytes]) -> ColumnElement[bool]:
-    """Whether a track is where a row says."""
+def at_home(row_path: ColumnElement[bytes], row_identity: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a row's recording is where the row says: after files changed names, another may be there."""
     other = tracks.alias()
-    return exists().where(other.c.path == row_path, other.c.missing_since.is_(None))
+    return exists().where(other.c.path == row_path, other.c.identity == row_identity, other.c.missing_since.is_(None))
 
 
 def belongs_to_track() -> ColumnElement[bool]:

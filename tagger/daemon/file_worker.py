@@ -57,8 +57,8 @@ def _do(job: FileJob) -> object:
             return None
         case jobs.Settle(prepared):
             return recover.settle(prepared)
-        case jobs.RemoveStrays(directory):
-            return recover.remove_strays(directory, frozenset())
+        case jobs.RemoveStrays(directory, keep):
+            return recover.remove_strays(directory, keep)
         case _:
             assert_never(job)
 

@@ -113,6 +113,7 @@ class RemoveStrays:
     """-> int, how many copies were removed"""
 
     directory: bytes
+    keep: frozenset[bytes]  # names of copies that are still needed
 
 
 @dataclass(frozen=True, slots=True)

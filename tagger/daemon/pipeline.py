@@ -161,15 +161,18 @@ class Pipeline:
                 return self._refused(due, refused)
             case Dropped():
                 return Result()  # no decision: it is due again
-        if not await self.carry_out(prepared, JournalKind.WRITE, due.root):
-            return Result()
+        match await self.carry_out(prepared, JournalKind.WRITE, due.root):
+            case Failure() as failure:
+                return self._write_failed(due, failure)
+            case Dropped():
+                return Result()
         self._decided(due, Outcome.WRITTEN, "written", edit.notes)
         return Result(outcome=Outcome.WRITTEN, edit=edit)
 
     async def carry_out(
         self, prepared: Prepared, kind: JournalKind, root: bytes | None, undoes: Collection[int] | None = None
-    ) -> bool:
-        """Journal, rename, journal; whether the file is the new one. `root` is None for a file that is no track.
+    ) -> Dropped | Failure | None:
+        """Journal, rename, journal; why the file is not the new one. `root` is None for a file that is no track.
 
         An undo names the writes that it takes back.
         """
@@ -191,7 +194,7 @@ class Pipeline:
         self._close(row_id, kind, prepared, state)
         if state is JournalState.RENAMED and root is not None:
             await self._look_again(prepared, answer, root)
-        return state is JournalState.RENAMED
+        return None if state is JournalState.RENAMED else answer
 
     def _close(self, row_id: int, kind: JournalKind, prepared: Prepared, state: JournalState) -> None:
         """The row's last word, and the vetoes of an undo with it: no crash comes between, undone stays undone."""
@@ -255,8 +258,14 @@ class Pipeline:
             self._close(row.id, row.kind, row.prepared, state)
             settled += state is not JournalState.PREPARED
         for folder in sorted(folders if rows else ()):
-            await self.files.do(jobs.RemoveStrays(folder))
+            await self.remove_strays(folder)
         return settled
+
+    async def remove_strays(self, folder: bytes) -> None:
+        """Copies that a crash left in a folder, but those of writes that are still open."""
+        with self.writer.begin() as connection:
+            keep = frozenset(row.prepared.temp_name for row in journal.open_rows(connection))
+        await self.files.do(jobs.RemoveStrays(folder, keep))
 
     async def _settled(self, prepared: Prepared) -> JournalState:
         """What became of a write; "prepared" where nobody can tell now."""

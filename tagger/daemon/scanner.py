@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from tagger.catalog import store, views
 from tagger.catalog.views import Due, Standing
-from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline, Result, StoppingError, program_version
 from tagger.daemon.report import Reporter, ScanCounts
 from tagger.library import mounts
@@ -89,7 +88,7 @@ class Scanner:
         for folder in walk.unreadable:
             self.reporter.say(f"{os.fsdecode(folder)}: cannot be read; what lies in it stays as it was")
         for folder in {os.path.dirname(path) for path in walk.strays}:
-            await self.pipeline.files.do(jobs.RemoveStrays(folder))
+            await self.pipeline.remove_strays(folder)
         with self.pipeline.writer.begin() as connection:
             if not trouble:
                 store.put_root(connection, root, mounts.device_of(root))

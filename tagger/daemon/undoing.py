@@ -122,8 +122,9 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         _not_undone(f"{name}: not undone: {prepared.reason}", reporter, report)
         return
     if isinstance(prepared, Prepared):
-        if not await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, _taken_back(rows, file.selected)):
-            _not_undone(f"{name}: not undone: it changed meanwhile", reporter, report)
+        wrong = await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, _taken_back(rows, file.selected))
+        if wrong is not None:
+            _not_undone(f"{name}: not undone: {wrong.reason}", reporter, report)
             return
         report.undone += 1
         report.partly += bool(left)

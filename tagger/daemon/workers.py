@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from tagger.daemon.jobs import FRAME, Broken, Decode, FileJob, Hear, Inspect, Ready, pack
+from tagger.daemon.jobs import FRAME, Broken, Commit, Decode, FileJob, Hear, Inspect, Ready, pack
 from tagger.records import Analysis, Decoded, Failure, Stage, TaggerError
 
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
@@ -105,7 +105,7 @@ class FileWorkers:
         Raises TaggerError where workers cannot be started at all.
         """
         async with self._free:
-            for attempt in range(2):
+            for attempt in range(1 if isinstance(job, Commit) else 2):  # of a rename the file tells what became of it
                 worker = self._idle.pop() if self._idle and attempt == 0 else await self._started()
                 try:
                     answer, raw = await worker.ask(job, b"", self._timeout_s)

@@ -24,6 +24,8 @@ SPARE_BYTES = 16 << 20
 """What must stay free on the disk beside the copy."""
 TEMP_PREFIX, TEMP_SUFFIX = b".tagger-", b".tmp"
 """A dot and no audio suffix: players look at neither."""
+_EARLIEST_NS = -(1 << 61)
+"""1896: what lies before is a time past the year 2262 that did not fit (`FileStat`), and is not given back."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -124,7 +126,7 @@ def _fill(
     with os.fdopen(os.dup(temp_fd), "rb") as reread:
         order.check(file, reread)
     carry_over(fd, temp_fd, stat)
-    if order.mtime_ns is not None:
+    if order.mtime_ns is not None and order.mtime_ns > _EARLIEST_NS:
         os.utime(temp_fd, ns=(order.mtime_ns, order.mtime_ns))
     os.fsync(temp_fd)
     with os.fdopen(os.dup(temp_fd), "rb") as reread:

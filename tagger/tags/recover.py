@@ -4,9 +4,10 @@ import os
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from tagger.records import JournalState, Prepared
+from tagger.records import Failure, JournalState, Prepared
 from tagger.tags.copy import TEMP_PREFIX, TEMP_SUFFIX, folder
-from tagger.tags.inspect import OPEN_FLAGS, content_hash
+from tagger.tags.fields import SEPARATORS, equal, standing
+from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.replace import spare_name
 
 
@@ -25,15 +26,48 @@ def settle(prepared: Prepared) -> JournalState:
 def _settle(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
     before, after = prepared.hash_before, prepared.hash_after
     content = _content(dir_fd, name)
+    if content is None:
+        return _without_the_file(prepared, dir_fd, name)
     for copy in (spare_name(prepared.temp_name), prepared.temp_name):
         left = _content(dir_fd, copy)
-        if left in (before, after) or (left and content == before):
+        if left in (before, after) or (left and content == before) or _same_file(dir_fd, copy, name):
             os.unlink(copy, dir_fd=dir_fd)
         elif left and content == after:  # somebody wrote to the old file while its copy took its place
             os.replace(copy, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
             content = left
-    states = {None: JournalState.PREPARED, after: JournalState.RENAMED, before: JournalState.DROPPED}
-    return states.get(content, JournalState.FOREIGN)
+    if content == before:
+        return JournalState.DROPPED
+    return JournalState.RENAMED if content == after or _holds_what_we_wrote(prepared) else JournalState.FOREIGN
+
+
+def _without_the_file(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
+    """Nothing is there under its name: moved away by somebody, or lost by a file system that renames in two steps."""
+    spare = spare_name(prepared.temp_name)
+    if _content(dir_fd, spare) is not None:
+        if os.stat(spare, dir_fd=dir_fd).st_nlink > 1:  # it lives on elsewhere
+            os.unlink(spare, dir_fd=dir_fd)
+        else:
+            os.replace(spare, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    elif _content(dir_fd, prepared.temp_name) != prepared.hash_after:
+        return JournalState.PREPARED
+    if _content(dir_fd, prepared.temp_name) == prepared.hash_after:
+        os.unlink(prepared.temp_name, dir_fd=dir_fd)
+    return JournalState.DROPPED
+
+
+def _same_file(dir_fd: int, copy: bytes, name: bytes) -> bool:
+    try:
+        return os.path.samestat(os.stat(copy, dir_fd=dir_fd), os.stat(name, dir_fd=dir_fd))
+    except FileNotFoundError:
+        return False
+
+
+def _holds_what_we_wrote(prepared: Prepared) -> bool:
+    """Renamed, and then changed by somebody else: the fields are as we wrote them, TAGGER_DATE to the second."""
+    found = inspect(prepared.path)
+    if isinstance(found, Failure) or found.identity != prepared.identity:
+        return False
+    return all(equal(standing(found.tags, name), values, SEPARATORS[0]) for name, values in prepared.written.items())
 
 
 def _content(dir_fd: int, name: bytes) -> str | None:

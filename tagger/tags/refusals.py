@@ -26,6 +26,7 @@ class Reason(StrEnum):
 
     # what became of the copy
     NOT_VERIFIED = "the changed copy did not pass its check"
+    ANOTHER = "another recording is in its place now"
     NO_UNDO = "the undo record did not rebuild the file"
 
     # ID3 (MP3, WAV, AIFF)

@@ -2,7 +2,8 @@
 
 A second name is given to the old file first; once the copy has taken its place, the old file is looked at again under
 that name. Where hard links are not to be had, the two are exchanged, and where that is not either, the copy simply
-replaces the file. Leases (fcntl) are left out: NFS and SMB deny them as if somebody were writing.
+replaces the file. Leases (fcntl) are left out: NFS and SMB deny them as if somebody were writing. So a program that
+keeps the file open, and writes to it only when the copy stands in its place, writes into a file without a name.
 """
 
 import ctypes
@@ -38,6 +39,10 @@ def replace(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> boo
         if error.errno not in _NO_LINKS:
             raise
         return _without_links(dir_fd, temp_name, name, before)
+    if os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino != os.stat(spare, dir_fd=dir_fd).st_ino:
+        os.unlink(spare, dir_fd=dir_fd)  # another file has taken its name
+        os.unlink(temp_name, dir_fd=dir_fd)
+        return False
     os.replace(temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     return _gone(dir_fd, spare, name, before)
 

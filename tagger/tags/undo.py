@@ -188,6 +188,8 @@ def _plan_fields(
     inspection = inspect(path)
     if isinstance(inspection, Failure):
         return Refused(reason=Reason.DAMAGED, detail=inspection.reason)
+    if inspection.identity != chosen[0].prepared.identity:
+        return Refused(reason=Reason.ANOTHER)
     if inspection.refusal:
         return inspection.refusal
     edits, left = [], {"undo": why}

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection, text
@@ -311,6 +312,46 @@ def test_a_moved_file_keeps_analysis_journal_and_vetoes(writer: Writer) -> None:
         history = journal.history(connection, b"/music/new/b.mp3", "1:sha256:a")
         assert history.written[Field.GENRE] == ("Jazz",)
         assert history.vetoes == {Field.MOOD}
+
+
+def test_files_that_change_names_take_vetoes_and_undo_with_them(writer: Writer) -> None:
+    """01 becomes 02, and another recording is 01: what was said of the first holds under its new name alone."""
+    one, other = "1:sha256:a", "1:sha256:b"
+    with writer.begin() as connection:
+        put(connection, b"/music/01.mp3", identity=one, inode=1)
+        write(connection, b"/music/01.mp3")
+        journal.veto(connection, b"/music/01.mp3", one, [Field.MOOD], "undone", "now")
+        put(connection, b"/music/02.mp3", identity=one, inode=1)
+        put(connection, b"/music/01.mp3", identity=other, inode=2)
+        assert journal.vetoed(connection, b"/music/02.mp3", one) == {Field.MOOD}
+        assert len(journal.rows_for(connection, b"/music/02.mp3", one)) == 1
+        assert journal.vetoed(connection, b"/music/01.mp3", other) == frozenset()
+        assert journal.rows_for(connection, b"/music/01.mp3", other) == []
+
+
+def test_numbers_past_what_sqlite_holds_are_kept_apart(writer: Writer) -> None:
+    """A date past the year 2262, an inode that is a hash of 64 bits."""
+    far = SimpleNamespace(st_mtime_ns=13_569_465_600 * 10**9, st_ctime_ns=13_569_465_601 * 10**9)
+    numbers = (0o100644, (1 << 64) - 3, 5, 1, 0, 0, 8)
+    kept = FileStat.of(_Stat(numbers, far))  # type: ignore[arg-type]
+    with writer.begin() as connection:
+        store.put_inspection(connection, replace(inspection(b"/music/a.mp3"), stat=kept), b"/music", 1.0)
+        known = views.known_file(connection, b"/music/a.mp3")
+        assert known is not None
+        assert known.stat == kept
+    assert kept.mtime_ns != kept.ctime_ns
+
+
+class _Stat(tuple[int, ...]):
+    """As much of a stat_result as is read."""
+
+    st_mtime_ns: int
+    st_ctime_ns: int
+
+    def __new__(cls, numbers: tuple[int, ...], times: SimpleNamespace) -> "_Stat":
+        made = super().__new__(cls, numbers)
+        made.st_mtime_ns, made.st_ctime_ns = times.st_mtime_ns, times.st_ctime_ns
+        return made
 
 
 def test_a_copy_is_a_track_of_its_own_without_the_others_vetoes(writer: Writer) -> None:

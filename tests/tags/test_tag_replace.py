@@ -142,3 +142,45 @@ def test_a_file_that_is_gone_is_not_made_anew(song: Path, dir_fd: int) -> None:
     with pytest.raises(FileNotFoundError):
         replace(dir_fd, TEMP, os.fsencode(song.name), before)
     assert not song.exists()
+
+
+def test_who_saves_by_rename_at_the_last_moment_keeps_his_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the link, in front of our rename."""
+    ready, link = prepared(song), os.link
+
+    def then_replaced(*args: object, **kwargs: object) -> None:
+        link(*args, **kwargs)  # type: ignore[arg-type]
+        write_by_somebody(song, "replacing")()
+
+    monkeypatch.setattr(os, "link", then_replaced)
+    assert isinstance(commit(ready), Dropped)
+    assert song.read_bytes() == b"other"
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_a_crash_between_link_and_rename_leaves_no_second_name(song: Path) -> None:
+    ready = prepared(song)
+    os.link(song, song.parent / os.fsdecode(spare_name(TEMP)))
+    with song.open("ab") as file:  # the user goes on before the next start
+        file.write(b"!")
+    assert recover.settle(ready) is JournalState.FOREIGN
+    assert song.stat().st_nlink == 1
+    assert song.read_bytes() == OLD + b"!"
+
+
+def test_a_name_that_a_power_cut_took_comes_back(song: Path) -> None:
+    """A file system without atomic renames: the old file is there under its second name alone."""
+    ready = prepared(song)
+    song.rename(song.parent / os.fsdecode(spare_name(TEMP)))
+    assert recover.settle(ready) is JournalState.DROPPED
+    assert song.read_bytes() == OLD
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_a_file_that_was_moved_after_a_crash_is_not_doubled(song: Path) -> None:
+    ready = prepared(song)
+    os.link(song, song.parent / os.fsdecode(spare_name(TEMP)))
+    moved = song.rename(song.with_name("moved.mp3"))
+    assert recover.settle(ready) is JournalState.DROPPED
+    assert [entry.name for entry in song.parent.iterdir()] == ["moved.mp3"]
+    assert moved.read_bytes() == OLD

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import mutagen.id3
 import pytest
 
 from tagger.records import (
@@ -406,6 +407,34 @@ def test_a_file_that_somebody_else_changed_is_settled_as_foreign(mp3: Path) -> N
     mp3.write_bytes(b"other")
     assert recover.settle(prepared) is JournalState.FOREIGN
     assert mp3.read_bytes() == b"other"
+
+
+def test_a_write_whose_file_was_changed_before_the_crash_was_settled_can_be_undone(mp3: Path) -> None:
+    prepared = prepared_of(mp3)
+    commit(prepared)
+    tag = mutagen.id3.ID3(mp3)
+    tag.add(mutagen.id3.TIT2(encoding=3, text="by the user"))
+    tag.save(mp3)
+    assert recover.settle(prepared) is JournalState.RENAMED
+    undo, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], POLICY)
+    assert isinstance(undo, Prepared)
+    commit(undo)
+    assert inspected(mp3).tags.own == {}
+
+
+def test_another_recording_in_a_files_place_gets_nothing_back(mp3: Path, tmp_path: Path) -> None:
+    prepared = prepared_of(mp3)
+    commit(prepared)
+    other = tmp_path / "other"
+    other.mkdir()
+    made = write_audio(other, "mp3", 0.5, seed=5)
+    commit(prepared_of(made))
+    made.replace(mp3)
+    before = mp3.read_bytes()
+    refused, _ = prepare_undo(os.fsencode(mp3), [row(prepared)], POLICY)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.ANOTHER
+    assert mp3.read_bytes() == before
 
 
 def test_a_file_whose_disk_is_away_is_settled_when_it_is_back(mp3: Path) -> None:

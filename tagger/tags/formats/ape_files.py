@@ -144,16 +144,7 @@ def _values(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> TagValues:
 
 def _filled(values: TagValues, other: TagValues) -> TagValues:
     """The values, and those of `other` where they are silent; TAGGER_* only as they stand."""
-    return replace(
-        values,
-        artist=values.artist or other.artist,
-        title=values.title or other.title,
-        album=values.album or other.album,
-        year=values.year or other.year,
-        genre=values.genre or other.genre,
-        mood=values.mood or other.mood,
-        grouping=values.grouping or other.grouping,
-    )
+    return id3_values.filled(values, replace(other, own={}))
 
 
 def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:

@@ -7,11 +7,11 @@ Format: https://www.rfc-editor.org/rfc/rfc9639
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tagger.records import TagValues
-from tagger.tags.formats import id3, vorbis_comment
+from tagger.tags.formats import id3, id3_values, vorbis_comment
 from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.formats.tails import find_tail
@@ -67,7 +67,7 @@ class Flac:
         entries: tuple[bytes, ...] = ()
         try:
             comment = _comment(file, layout)
-            tags, entries = comment.values(), comment.foreign
+            tags, entries = _with_leading_tags(file, comment.values()), comment.foreign
         except FormatError as error:
             refusal = error.refused()
         return Content(
@@ -109,6 +109,14 @@ class Flac:
 
 
 FLAC = Flac()
+
+
+def _with_leading_tags(file: BinaryIO, values: TagValues) -> TagValues:
+    """Players show what an ID3 tag in front says where the comment is silent; it is never written."""
+    for offset, length in id3.leading_tags(file):
+        file.seek(offset)
+        values = id3_values.filled(values, replace(id3_values.read_tag(file.read(length)), own={}))
+    return values
 
 
 def _start(file: BinaryIO) -> int:

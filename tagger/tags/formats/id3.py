@@ -35,7 +35,11 @@ class Frame:
     description: str  # of a TXXX frame, in its own spelling
     offset: int  # in the file
     raw: bytes  # header included
-    empty: bool
+    body: bytes  # as it is meant
+
+    @property
+    def empty(self) -> bool:
+        return not self.body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +207,7 @@ def _frames(seen: View, body: bytes, start: int, offset: int, version: int, flag
         frame_id = data[position : position + name_bytes]
         size = _frame_size(data[position + name_bytes : position + (6 if version == 2 else 8)], version)
         end = position + header_bytes + (size if size is not None else len(data))
-        if not re.fullmatch(rb"[A-Z][A-Z0-9]+", frame_id) or end > len(data):
+        if not re.fullmatch(rb"[A-Z][A-Z0-9]{2}[A-Z0-9 \0]?", frame_id) or end > len(data):
             raise FormatError(Reason.ID3_DAMAGED, f"frame {frame_id!r} at byte {offset + seen.stored_at(position)}")
         frame = data[position:end]
         description = _description(frame, version, flags) if frame_id in _TEXT else ""
@@ -214,7 +218,7 @@ def _frames(seen: View, body: bytes, start: int, offset: int, version: int, flag
             description=description,
             offset=offset + at,
             raw=body[at:behind],
-            empty=not size,
+            body=frame[header_bytes:],
         )
         position = end
     if data.count(0, position) != len(data) - position:

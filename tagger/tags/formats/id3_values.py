@@ -4,10 +4,13 @@ import io
 import re
 from typing import BinaryIO
 
-from mutagen.apev2 import APEv2
+from mutagen.apev2 import TEXT, APEv2
 from mutagen.id3 import ID3, ParseID3v1
 
 from tagger.records import TagValues
+from tagger.tags.fields import says_something
+from tagger.tags.formats import id3
+from tagger.tags.formats.base import FormatError
 
 _YEAR = re.compile(r"\d{4}")
 
@@ -19,17 +22,21 @@ def year(text: str | None) -> int | None:
 
 
 def filled(values: TagValues, more: TagValues) -> TagValues:
-    """Values with those of another tag of the same file where they are silent."""
+    """Values with those of another tag of the same file where they are silent, or say "Other" and the like."""
     return TagValues(
         artist=values.artist or more.artist,
         title=values.title or more.title,
         album=values.album or more.album,
         year=values.year or more.year,
-        genre=values.genre or more.genre,
-        mood=values.mood or more.mood,
-        grouping=values.grouping or more.grouping,
+        genre=_said(values.genre, more.genre),
+        mood=_said(values.mood, more.mood),
+        grouping=_said(values.grouping, more.grouping),
         own={**more.own, **values.own},
     )
+
+
+def _said(values: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return values if says_something(values) else more or values
 
 
 def read_tag(raw: bytes) -> TagValues:
@@ -44,17 +51,29 @@ def read_tag(raw: bytes) -> TagValues:
     except Exception:  # mutagen meets hostile input here and leaks errors of every kind
         return TagValues()
     named = {frame.desc.upper(): tuple(frame.text) for frame in tag.getall("TXXX")}
+    genres = tuple(genre for frame in tag.getall("TCON") for genre in frame.genres)
     moods = _texts(tag, "TMOO") + named.get("MOOD", ())
     return TagValues(
         artist=_joined(_texts(tag, "TPE1")),
         title=_joined(_texts(tag, "TIT2")),
         album=_joined(_texts(tag, "TALB")),
         year=year(_joined(_texts(tag, "TDRC")) or _joined(_texts(tag, "TDRL"))),
-        genre=tuple(genre for frame in tag.getall("TCON") for genre in frame.genres),
-        mood=tuple(dict.fromkeys(moods)),  # where both places hold it, it is one mood
-        grouping=_texts(tag, "TIT1"),
+        genre=genres or named.get("GENRE", ()) or _undecoded(raw, "genre"),
+        mood=tuple(dict.fromkeys(moods)) or _undecoded(raw, "mood"),  # where both places hold it, it is one mood
+        grouping=_texts(tag, "TIT1") or _undecoded(raw, "grouping"),
         own={name: values for name, values in named.items() if name.startswith("TAGGER_")},
     )
+
+
+def _undecoded(raw: bytes, field: str) -> tuple[str, ...]:
+    """What stands in a text frame that mutagen makes nothing of, by a guess: players do show it, so it is a value."""
+    try:
+        frames = id3.parse(id3.without_stray_footer(raw), 0).frames
+    except FormatError:
+        return ()
+    bodies = (frame.body for frame in frames if frame.field == field and not frame.description)
+    texts = (body[1:].decode("latin-1").strip("\0\xff\xfe \t") for body in bodies)
+    return tuple(text for text in texts if text)
 
 
 def read_id3v1(raw: bytes) -> TagValues:
@@ -74,8 +93,8 @@ def read_ape(file: BinaryIO) -> TagValues:
         raise
     except Exception:  # as above
         return TagValues()
-    genre, mood, grouping = (tuple(tag.get(key, ())) for key in ("Genre", "Mood", "Grouping"))
-    return TagValues(genre=genre, mood=mood, grouping=grouping)
+    texts = {key.lower(): tuple(item) for key, item in tag.items() if item.kind == TEXT}
+    return TagValues(genre=texts.get("genre", ()), mood=texts.get("mood", ()), grouping=texts.get("grouping", ()))
 
 
 def _texts(tag: ID3, frame_id: str) -> tuple[str, ...]:

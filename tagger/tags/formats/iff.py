@@ -9,7 +9,7 @@ import math
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 from typing import Literal as OneOf
 
@@ -156,7 +156,7 @@ class Iff:
         holder = self._tag_chunk(chunks)
         values = id3_values.read_tag(_read(file, holder)) if holder else TagValues()
         genre = next((found for chunk in chunks if (found := self._info_genre(file, chunk))), None)
-        return replace(values, genre=values.genre or (genre,)) if genre else values
+        return id3_values.filled(values, TagValues(genre=(genre,))) if genre else values
 
     def _foreign(self, file: BinaryIO, chunks: list[_Chunk]) -> tuple[bytes, ...]:
         """Every chunk but the samples and what is ours, raw."""

@@ -17,6 +17,7 @@ from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
 
 _NAMES = {"genre": b"\xa9gen", "grouping": b"\xa9grp"}
+_MOST_FREE_BYTES = 1 << 22  # of a free atom that is looked through
 _MEAN = b"com.apple.iTunes"
 _META_SKIP = 4  # version and flags stand before the children of meta
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
@@ -161,8 +162,8 @@ def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
     assert udta is not None
     growth = 8 + size(content) - ilst.length
     patches: list[Patch] = [(ilst.offset, ilst.length, _atom_plan(b"ilst", content))]
-    inner = _free_behind(list(atoms(file, meta.body + _META_SKIP, meta.end)), ilst)
-    outer = _free_behind(list(layout.top), moov)
+    inner = _free_behind(file, list(atoms(file, meta.body + _META_SKIP, meta.end)), ilst)
+    outer = _free_behind(file, list(layout.top), moov)
     if inner and _fits(inner, growth):
         patches.append((inner.offset, inner.length, _free(inner.length - growth)))
         return _patched(file, patches)
@@ -219,9 +220,12 @@ def _resized(atom: Atom, growth: int) -> Patch:
     return atom.offset, 4, (Literal((atom.length + growth).to_bytes(4, "big")),)
 
 
-def _free_behind(siblings: Sequence[Atom], atom: Atom) -> Atom | None:
-    """The free atom right behind another one."""
-    return next((one for one in siblings if one.name == b"free" and one.offset == atom.end and one.is_small), None)
+def _free_behind(file: BinaryIO, siblings: Sequence[Atom], atom: Atom) -> Atom | None:
+    """The free atom right behind another one; one that holds more than zeros is somebody's."""
+    found = next((one for one in siblings if one.name == b"free" and one.offset == atom.end and one.is_small), None)
+    if found is None or found.length > _MOST_FREE_BYTES or any(_raw(file, found)[8:]):
+        return None
+    return found
 
 
 def _fits(free: Atom, growth: int) -> bool:
@@ -268,15 +272,17 @@ def _values(file: BinaryIO) -> TagValues:
     own: dict[str, tuple[str, ...]] = {}
     for key, entries in tags.items():
         name = key.rpartition(":")[2].upper()
-        if key.lower().startswith("----:com.apple.itunes:") and (name == "MOOD" or name.startswith("TAGGER_")):
+        if key.lower().startswith("----:com.apple.itunes:") and (
+            name in ("MOOD", "GENRE") or name.startswith("TAGGER_")
+        ):
             own[name] = tuple(entry.decode("utf-8", "replace") for entry in entries if isinstance(entry, bytes))
-    mood = own.pop("MOOD", ())
+    mood, genre = own.pop("MOOD", ()), own.pop("GENRE", ())  # the latter by another's hand: players show it too
     return TagValues(
         artist=_first(tags, "\xa9ART"),
         title=_first(tags, "\xa9nam"),
         album=_first(tags, "\xa9alb"),
         year=year(_first(tags, "\xa9day")),
-        genre=tuple(map(str, tags.get("\xa9gen", ()))),
+        genre=tuple(map(str, tags.get("\xa9gen", ()))) or genre,
         mood=mood,
         grouping=tuple(map(str, tags.get("\xa9grp", ()))),
         own=own,

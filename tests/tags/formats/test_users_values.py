@@ -1,0 +1,105 @@
+"""A genre of the user's that stands in an odd place, or in odd bytes, is seen: `fill` must not write over it."""
+
+import io
+from pathlib import Path
+
+import mutagen.apev2
+import mutagen.id3
+import mutagen.mp4
+
+from tagger.tags.formats.base import Style
+from tagger.tags.formats.detect import detect
+from tagger.tags.splice import blocks
+from tests.audio import write_audio
+from tests.tags.formats import id3_bytes
+
+
+def genre(path: Path) -> tuple[str, ...]:
+    file = io.BytesIO(path.read_bytes())
+    return detect(file, path.suffix.encode()).read(file).tags.genre
+
+
+def in_front(path: Path, *frames: bytes) -> Path:
+    path.write_bytes(id3_bytes.tag(4, 0, b"".join(frames)) + path.read_bytes())
+    return path
+
+
+def test_bytes_that_are_not_what_they_are_marked_as(tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TCON", b"\3Chanson fran\xe7aise"))
+    assert genre(path) == ("Chanson française",)
+
+
+def test_an_empty_frame_is_no_value(tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TCON", b"\1\xff\xfe\0\0"))
+    assert genre(path) in ((), ("",))
+
+
+def test_a_named_text_that_players_show_as_the_genre(tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TXXX", b"\3Genre\0Jazz"))
+    assert genre(path) == ("Jazz",)
+    m4a = write_audio(tmp_path, "m4a", 0.5)
+    file = mutagen.mp4.MP4(m4a)
+    file["----:com.apple.iTunes:GENRE"] = b"Jazz"
+    file.save()
+    assert genre(m4a) == ("Jazz",)
+
+
+def test_a_genre_behind_one_that_says_nothing(tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TCON", b"\3Other"))
+    assert genre(path) == ("Other",)
+    tag = mutagen.apev2.APEv2()
+    tag["Genre"] = "Jazz"
+    tag.save(path)
+    assert genre(path) == ("Jazz",)
+
+
+def test_a_wavs_info_behind_a_tag_that_says_nothing(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "wav", 0.5)
+    tag = id3_bytes.tag(4, 0, id3_bytes.frame(4, b"TCON", b"\3Other") + bytes(5))
+    info = b"INFOIGNR" + (4).to_bytes(4, "little") + b"Pop\0"
+    content = path.read_bytes()
+    for name, body in ((b"LIST", info), (b"id3 ", tag)):
+        content += name + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
+    path.write_bytes(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
+    assert genre(path) == ("Pop",)
+
+
+def test_the_tag_in_front_of_a_flac(tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "flac", 0.5), id3_bytes.frame(4, b"TCON", b"\3Jazz"))
+    assert genre(path) == ("Jazz",)
+
+
+def test_a_binary_ape_item_is_no_value_and_no_crash(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    tag = mutagen.apev2.APEv2()
+    tag["Genre"] = mutagen.apev2.APEValue(b"\1\2", mutagen.apev2.BINARY)
+    tag.save(path)
+    assert genre(path) == ()
+
+
+def test_itunes_converted_names_stay(tmp_path: Path) -> None:
+    """It left version 2.2's names in tags of version 2.3, with a zero or a space behind."""
+    frames = id3_bytes.frame(3, b"TCP\0", b"\0001") + id3_bytes.frame(3, b"TS2 ", b"\0x") + bytes(300)
+    path = write_audio(tmp_path, "mp3", 0.5)
+    path.write_bytes(id3_bytes.tag(3, 0, frames) + path.read_bytes())
+    file = io.BytesIO(path.read_bytes())
+    container = detect(file, b".mp3")
+    plan = container.splice(file, {"genre": ("Jazz",)}, Style())
+    with path.open("rb") as source:
+        new = io.BytesIO(b"".join(blocks(plan, source.fileno())))
+    assert container.read(new).foreign == container.read(file).foreign
+    new.seek(0)
+    assert mutagen.id3.ID3(fileobj=new, load_v1=False)["TCON"].genres == ["Jazz"]
+
+
+def test_what_somebody_keeps_in_a_free_atom_stays(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "m4a", 0.5)
+    content, mark = path.read_bytes(), b"somebody's own words " * 400
+    at = content.index(b"moov") - 4
+    end = at + int.from_bytes(content[at : at + 4], "big")
+    assert end == len(content)  # nothing behind it whose place would change
+    path.write_bytes(content + (8 + len(mark)).to_bytes(4, "big") + b"free" + mark)
+    file = io.BytesIO(path.read_bytes())
+    plan = detect(file, b".m4a").splice(file, {"genre": ("Jazz",)}, Style())
+    with path.open("rb") as source:
+        assert mark in b"".join(blocks(plan, source.fileno()))
