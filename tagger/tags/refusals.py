@@ -34,6 +34,7 @@ class Reason(StrEnum):
     ID3_FLAGS = "an ID3v2 tag that is compressed, or guarded by a checksum or restrictions"
     ID3_DAMAGED = "damaged ID3v2 tag"
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
+    ID3_SIZES = "an ID3v2.4 tag as old versions of iTunes wrote it, which other programs would no longer read whole"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
     # DSF, TTA
