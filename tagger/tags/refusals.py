@@ -66,6 +66,7 @@ class Reason(StrEnum):
     RIFF_STREAMED = "WAV or AIFF without its size (streamed)"
     RIFF_64 = "a 64-bit WAV"
     RIFF_PADDING = "an odd chunk without its pad byte"
+    RIFF_BEHIND = "a WAV or AIFF with tags behind its declared end, and something else there"
     RIFF_TWO_TAGS = "more than one ID3 or INFO chunk"
     RIFF_TOO_LARGE = "the file would grow past what its size field can hold"
 
