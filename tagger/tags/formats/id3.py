@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mutagen.id3 import Frames
+
 from tagger.tags.formats.base import Copy, FormatError, Literal, Segment, Style
 from tagger.tags.formats.id3_frames import (
     GENRE,
@@ -159,7 +161,13 @@ def _prove_plain_sizes(old: Tag, made: Sequence[Segment], changes: Mapping[str, 
 
 
 def _extended_header(data: bytes, version: int) -> bytes:
-    """The extended header; one that holds a checksum or restrictions is refused, for they would no longer hold."""
+    """The extended header; one that holds a checksum or restrictions is refused, for they would no longer hold.
+
+    Some programs set its flag and write none. What is a frame's name there, mutagen and TagLib take for the frame, and
+    the first frame stays one.
+    """
+    if data[:4].decode("latin-1") in Frames:
+        return b""
     if version == 3:
         length = 4 + int.from_bytes(data[:4], "big")
         kept = length == 10 and data[4:6] == b"\0\0"

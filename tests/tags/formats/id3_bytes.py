@@ -56,6 +56,7 @@ TAGS = {
     "mp3 v2.3 unsynchronised, without room": tag(3, 0x80, unsynchronised(V23)),
     "mp3 v2.3 with an extended header": tag(3, 0x40, b"\0\0\0\6\0\0" + len(PADDING).to_bytes(4, "big") + V23 + PADDING),
     "mp3 v2.4 with an extended header": tag(4, 0x40, synchsafe(6) + b"\1\0" + V24 + PADDING),
+    "mp3 v2.4 with the flag of an extended header and none": tag(4, 0x40, V24 + PADDING),
     "mp3 v2.4 with a footer": tag(4, 0x10, V24),
     "mp3 v2.4 with a stray footer": tag(4, 0, V24) + b"3DI\4\0\0" + synchsafe(len(V24)),
     "mp3 v2.4 unsynchronised": tag(
