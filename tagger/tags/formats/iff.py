@@ -67,7 +67,7 @@ class Iff:
         tag = self._tag(file, holder)
         audio = next(chunk for chunk in chunks if chunk.id == self.audio[1])
         reserve = PADDING_BYTES if holder and holder.offset < audio.offset else 0
-        new_tag = tidy(id3.splice(tag, changes, style, reserve=reserve))
+        new_tag = tidy((*id3.splice(tag, changes, style, reserve=reserve), *_behind_tag(holder, tag)))
         segments: list[Segment] = []
         rest = list(chunks)
         while rest:
@@ -114,9 +114,15 @@ class Iff:
         return found[0] if found else None
 
     def _tag(self, file: BinaryIO, holder: Chunk | None) -> id3.Tag | None:
+        """The tag; zeros behind it in its chunk are its room, other bytes that a program left there are not."""
         if holder is None:
             return None
-        return id3.parse(read_body(file, holder), holder.body)
+        raw = read_body(file, holder)
+        alone = id3.without_stray_footer(raw)
+        rest = raw[len(alone) :]
+        if rest.startswith(b"ID3"):
+            raise FormatError(Reason.ID3_TWICE)
+        return id3.parse(alone if any(rest) else raw, holder.body)
 
     def _values(self, file: BinaryIO, chunks: list[Chunk]) -> TagValues:
         """What the ID3 tag says; where it has no genre, what LIST INFO does."""
@@ -135,6 +141,9 @@ class Iff:
                 found += [part for part in _info_parts(read_body(file, chunk)) if not part.startswith(b"IGNR")]
             elif chunk is not holder and chunk.id != self.audio[1] and not _is_room(file, chunk):
                 found.append(chunk.id + read_body(file, chunk))
+        for part in _behind_tag(holder, tag):
+            file.seek(part.offset)
+            found.append(file.read(part.length))
         return (*found, *(tag.foreign if tag else ()))
 
     def _is_info(self, file: BinaryIO, chunk: Chunk) -> bool:
@@ -210,6 +219,13 @@ AIFF = Iff(
     tag_id=b"ID3 ",
     audio=(b"COMM", b"SSND"),
 )
+
+
+def _behind_tag(holder: Chunk | None, tag: id3.Tag | None) -> list[Copy]:
+    """What stands behind the tag in its chunk, and is no room."""
+    if holder is None or tag is None or tag.length == holder.length:
+        return []
+    return [Copy(holder.body + tag.length, holder.length - tag.length)]
 
 
 def _is_room(file: BinaryIO, chunk: Chunk) -> bool:

@@ -110,6 +110,24 @@ def test_zeros_behind_a_tag_within_its_chunk_are_room(kind: str, plain: dict[str
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rest", [b"left of a longer tag", b"3DI\3\0\0\0\0\0\7", b"\0\0x"])
+def test_other_bytes_behind_a_tag_within_its_chunk_stay(
+    kind: str, rest: bytes, plain: dict[str, bytes], tmp_path: Path, need_module: Callable[[str], ModuleType]
+) -> None:
+    new = File(tmp_path, kind, form(kind, plain[kind] + tag_chunk(kind, TAG + rest))).write(CHANGES)
+    assert new.content.removesuffix(b"\0").endswith(rest)
+    with need_module("taglib").File(str(new.path)) as shown:
+        assert (shown.tags["TITLE"], shown.tags["GENRE"], shown.tags["MOOD"]) == (["Title"], ["Jazz"], ["Happy"])
+    with av.open(str(new.path)) as shown:
+        assert (shown.metadata["title"], shown.metadata["genre"]) == ("Title", "Jazz")
+
+
+def test_a_second_tag_behind_the_first_within_its_chunk(plain: dict[str, bytes], tmp_path: Path) -> None:
+    old = File(tmp_path, "wav", form("wav", plain["wav"] + tag_chunk("wav", TAG + TAG)))
+    assert reason(old) == Reason.ID3_TWICE
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_tag_behind_the_declared_end_is_the_tag(
     kind: str, plain: dict[str, bytes], tmp_path: Path, need_module: Callable[[str], ModuleType]
 ) -> None:
