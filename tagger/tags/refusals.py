@@ -42,6 +42,7 @@ class Reason(StrEnum):
 
     # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"
+    COMMENT_TWICE = "several Vorbis comments, of which players show different ones"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 
     # APE tags (Monkey's Audio, WavPack, Musepack)
@@ -71,7 +72,7 @@ class Reason(StrEnum):
     # MP4
     MP4_FRAGMENTED = "a fragmented MP4"
     MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
-    MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
+    MP4_BESIDE = "a genre, mood or TAGGER_ field in an MP4's QuickTime metadata, which players would go on showing"
     MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"
 
     # WMA, ASF

@@ -60,7 +60,7 @@ class Ogg:
             stream = self._stream(file)
             packets = [_read(file, packet) for packet in stream.packets]
             length_seconds, channels = self.codec.length(packets[0], stream.pages[-1].granule)
-            at = self.codec.comment_at(packets[1])
+            at = self.codec.comment_at(packets)
             block = packets[1][at:]
             comment = vorbis_comment.parse(block)
             tags = comment.values()
@@ -78,9 +78,8 @@ class Ogg:
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         stream = self._stream(file)
-        old = stream.packets[1]
-        packet = _read(file, old)
-        at = self.codec.comment_at(packet)
+        packets, old = [_read(file, packet) for packet in stream.packets], stream.packets[1]
+        packet, at = packets[1], self.codec.comment_at(packets)
         comment = vorbis_comment.parse(packet[at:])
         new: list[Segment] = []
         for segment in vorbis_comment.splice(comment, changes):

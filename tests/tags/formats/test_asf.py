@@ -203,7 +203,7 @@ def test_ours_of_another_type_is_replaced(plain: bytes, tmp_path: Path) -> None:
 
 
 def test_names_that_only_look_like_ours_are_foreign(plain: bytes, tmp_path: Path) -> None:
-    entries = [attribute(name, text("x")) for name in ("genre", "MOOD", "WM/GenreID", "xTAGGER_MOOD")]
+    entries = [attribute(name, text("x")) for name in ("xGenre", "Moods", "WM/GenreID", "xTAGGER_MOOD")]
     content = with_attributes(plain, *entries, attribute("wm/genre", text("Noise")))
     assert read(content) == {"genre": ("Noise",), "mood": ()}
     new = spliced(content, CHANGES, tmp_path)
