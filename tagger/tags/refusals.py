@@ -58,6 +58,7 @@ class Reason(StrEnum):
     # Ogg
     OGG_CHAINED = "chained Ogg file"
     OGG_MULTIPLEXED = "multiplexed Ogg file"
+    OGG_OTHER = "an Ogg file that begins with another stream (video, Skeleton) than one that tagger writes"
     OGG_CRC = "an Ogg header page with a wrong checksum"
     OGG_GAP = "a missing Ogg page"
     OGG_TRAILING = "bytes that are no Ogg page"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mutagen.id3
 import pytest
+from mutagen.ogg import OggPage
 
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
@@ -84,9 +85,10 @@ def test_streamed_wav(tmp_path: Path, size: int) -> None:
     assert reason(path) == Reason.RIFF_STREAMED
 
 
-def test_rf64(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_rf64(form: bytes, tmp_path: Path) -> None:
     path = write_audio(tmp_path, "wav", 0.5)
-    path.write_bytes(b"RF64" + path.read_bytes()[4:])
+    path.write_bytes(form + path.read_bytes()[4:])
     assert reason(path) == Reason.RIFF_64
 
 
@@ -103,6 +105,22 @@ def test_chained_ogg(tmp_path: Path) -> None:
     path = write_audio(tmp_path, "ogg-opus", 0.5)
     path.write_bytes(path.read_bytes() * 2)
     assert reason(path) == Reason.OGG_CHAINED
+
+
+def test_chained_ogg_of_another_codec(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    path.write_bytes(path.read_bytes() + write_audio(tmp_path, "ogg-opus", 0.5).read_bytes())
+    assert reason(path) == Reason.OGG_CHAINED
+
+
+@pytest.mark.parametrize(("in_front", "expected"), [(True, Reason.OGG_OTHER), (False, Reason.OGG_MULTIPLEXED)])
+def test_a_skeleton_beside_vorbis(in_front: bool, expected: Reason, tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    content, skeleton = path.read_bytes(), OggPage()
+    skeleton.packets, skeleton.first, skeleton.serial = [b"fishead\0\3\0\0\0" + bytes(52)], True, 77
+    at = 0 if in_front else next(pages(io.BytesIO(content))).end
+    path.write_bytes(content[:at] + skeleton.write() + content[at:])
+    assert reason(path) == expected
 
 
 def test_bytes_behind_an_ogg(tmp_path: Path) -> None:
