@@ -61,13 +61,16 @@ def child(file: BinaryIO, parent: Atom, name: bytes, skip: int = 0) -> Atom | No
 
 def only(file: BinaryIO, parent: Atom, name: bytes, skip: int = 0) -> Atom | None:
     """The one child of that name. Raises FormatError where there are several, or no atom fills the parent's end."""
-    children = list(atoms(file, parent.body + skip, parent.end))
-    found = [atom for atom in children if atom.name == name]
-    if len(found) > 1:
-        raise FormatError(Reason.MP4_LAYOUT, f"several {name.decode()} atoms")
-    if children and children[-1].end != parent.end:
+    found, end = None, parent.body + skip
+    for atom in atoms(file, end, parent.end):
+        end = atom.end
+        if atom.name == name:
+            if found:
+                raise FormatError(Reason.MP4_LAYOUT, f"several {name.decode()} atoms")
+            found = atom
+    if end != parent.end:
         raise FormatError(Reason.MP4_LAYOUT, f"bytes behind the last atom of {parent.name.decode('latin-1')}")
-    return found[0] if found else None
+    return found
 
 
 def descend(file: BinaryIO, parent: Atom, *names: bytes) -> Atom | None:

@@ -8,6 +8,7 @@ Format: https://www.rfc-editor.org/rfc/rfc3533, the codecs' mappings in `ogg_cod
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -122,7 +123,8 @@ class Ogg:
             segments.append(Copy(audio[0].offset, audio[-1].end - audio[0].offset))
         else:
             segments += [segment for page in audio for segment in renumbered(page, page.number + shift)]
-        return tidy(segments)
+        end = stream.pages[-1].end
+        return tidy((*segments, Copy(end, file.seek(0, os.SEEK_END) - end)))
 
     def _stream(self, file: BinaryIO) -> _Stream:
         """Raises FormatError for anything but one whole stream whose audio begins on a page of its own."""

@@ -7,10 +7,12 @@ import mutagen.id3
 import pytest
 from mutagen.ogg import OggPage
 
+from tagger.tags import opinion
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
 from tagger.tags.formats.ogg_pages import pages, renumbered
 from tagger.tags.refusals import Reason
+from tagger.tags.splice import blocks
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
 
@@ -127,6 +129,24 @@ def test_bytes_behind_an_ogg(tmp_path: Path) -> None:
     path = write_audio(tmp_path, "ogg-opus", 0.5)
     path.write_bytes(path.read_bytes() + b"junk")
     assert reason(path) == Reason.OGG_TRAILING
+
+
+@pytest.mark.parametrize("kind", ["ogg-vorbis", "ogg-opus", "ogg-flac"])
+def test_an_id3v1_tag_behind_an_ogg_stays(kind: str, tmp_path: Path) -> None:
+    """TagLib, mutagen and FFmpeg look past it; none shows it."""
+    path = write_audio(tmp_path, kind, 0.5)
+    content, tail = path.read_bytes(), b"TAG" + b"Old title".ljust(124) + b"\x11"
+    file = io.BytesIO(content + tail)
+    container = detect(file, path.suffix.encode())
+    path.write_bytes(file.getvalue())
+    for value in ("Jazz", "J" * 70_000):  # the audio pages stay, or get new numbers
+        plan = container.splice(file, {"genre": (value,)}, Style())
+        with path.open("rb") as source:
+            new = b"".join(blocks(plan, source.fileno()))
+        assert new.endswith(tail)
+        assert container.read(io.BytesIO(new)).tags.genre == (value,)
+        assert opinion.values(io.BytesIO(new), container.name)["genre"] == (value,)
+    assert container.identity(file) == container.identity(io.BytesIO(content))
 
 
 def test_a_missing_ogg_page(tmp_path: Path) -> None:

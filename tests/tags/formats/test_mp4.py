@@ -164,6 +164,7 @@ def test_the_list_counts_where_both_say_something(plain: bytes) -> None:
         (keyed(APPLE, version=b""), atom(b"udta", listed(TITLE))),
         (atom(b"udta", keyed(APPLE, version=b"")),),
         (atom(b"udta", quicktime_text(b"\xa9nam", b"T"), bytes(4)),),
+        (atom(b"udta", bytes(4)),),
         (atom(b"udta", atom(b"meta", bytes(4), handler(b"mdir"), atom(b"ilst", TITLE), bytes(4))),),
     ],
 )
