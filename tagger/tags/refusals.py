@@ -43,6 +43,7 @@ class Reason(StrEnum):
 
     # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"
+    COMMENT_TWICE = "several Vorbis comments, of which players show different ones"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 
     # APE tags (Monkey's Audio, WavPack, Musepack)
@@ -58,6 +59,7 @@ class Reason(StrEnum):
     # Ogg
     OGG_CHAINED = "chained Ogg file"
     OGG_MULTIPLEXED = "multiplexed Ogg file"
+    OGG_OTHER = "an Ogg file that begins with another stream (video, Skeleton) than one that tagger writes"
     OGG_CRC = "an Ogg header page with a wrong checksum"
     OGG_GAP = "a missing Ogg page"
     OGG_TRAILING = "bytes that are no Ogg page"
@@ -73,7 +75,7 @@ class Reason(StrEnum):
     # MP4
     MP4_FRAGMENTED = "a fragmented MP4"
     MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
-    MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
+    MP4_BESIDE = "a genre, mood or TAGGER_ field in an MP4's QuickTime metadata, which players would go on showing"
     MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"
 
     # WMA, ASF

@@ -39,7 +39,7 @@ class Iff:
     audio: tuple[bytes, bytes]  # format and samples
 
     def matches(self, head: bytes) -> bool:
-        return head[:4] in (self.form, b"RF64") and head[8:12] in self.kinds
+        return head[:4] in (self.form, b"RF64", b"BW64") and head[8:12] in self.kinds
 
     def read(self, file: BinaryIO) -> Content:
         tags, refusal = TagValues(), None

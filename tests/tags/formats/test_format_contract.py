@@ -31,7 +31,7 @@ from tagger.tags.splice import blocks, inverse
 from tests import ape_files
 from tests.audio import write_audio, write_speex
 from tests.ogg_headers import with_headers
-from tests.tags.formats import id3_bytes, others_frames
+from tests.tags.formats import flac_bytes, id3_bytes, mp4_bytes, others_frames
 
 CHANGES = {
     "genre": ("Jazz",),
@@ -99,6 +99,12 @@ def _cover_block(path: Path) -> None:
         ]
 
     with_headers(path, change)
+
+
+def _odd_comment(path: Path) -> None:
+    """Entries of every kind, and what Opus allows behind them: binary data that is to be kept."""
+    block = b"OpusTags" + flac_bytes.comment(*flac_bytes.FOUND) + b"\1binary"
+    with_headers(path, lambda packets: [packets[0], block])
 
 
 def _uncounted(path: Path) -> None:
@@ -206,6 +212,13 @@ def _asf(path: Path) -> None:
     file.save()
 
 
+def _bare_names(path: Path) -> None:
+    """Genre and mood by names that are not Microsoft's."""
+    file = mutagen.asf.ASF(path)
+    file["Title"], file["Genre"], file["mood"], file["WM/GenreID"] = "Title", "Ambient", ["Sad", "Calm"], "17"
+    file.save()
+
+
 def _dsf(version: int) -> Callable[[Path], None]:
     def tagged(path: Path) -> None:
         file = mutagen.dsf.DSF(path)
@@ -242,6 +255,8 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "flac with values": ("flac", _comment(mutagen.flac.FLAC)),
     "flac Latin-1": ("flac", _latin1),
     "ogg with values": ("ogg-vorbis", _comment(mutagen.oggvorbis.OggVorbis)),
+    "flac as it is found": ("flac", flac_bytes.as_it_is_found),
+    "opus as it is found": ("ogg-opus", _odd_comment),
     "ogg with a cover": ("ogg-vorbis", _large_comment),
     "opus with values": ("ogg-opus", _comment(mutagen.oggopus.OggOpus)),
     "speex with values": ("ogg-speex", _comment(mutagen.oggspeex.OggSpeex)),
@@ -250,9 +265,11 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "ogg flac of an unknown number of headers": ("ogg-flac", _uncounted),
     "m4a with values": ("m4a", _mp4),
     "m4a with its audio last": ("m4a", _audio_last),
+    "m4a as it is found": ("m4a", mp4_bytes.as_it_is_found),
     "alac with long offsets": ("alac", _long_offsets),
     "wav with INFO": ("wav", _info_genre),
     "wma with values": ("wma", _asf),
+    "wma with bare names": ("wma", _bare_names),
     **{f"{kind} with an APE tag": (kind, _ape) for kind in ("wavpack", *ape_files.KINDS)},
     "wavpack with a bare tag": ("wavpack", _bare_ape),
     "dsf v2.4": ("dsf", _dsf(4)),
