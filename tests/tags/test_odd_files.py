@@ -47,7 +47,7 @@ REFUSED = {
     # several streams
     "multiplexed.spx": Reason.OGG_MULTIPLEXED,
     **{f"sample{name}.oggtheora": Reason.OGG_OTHER for name in ("", "_bitrate", "_length")},
-    # a tag behind the audio names a genre; Audacious alone reads it there, and would go on showing it
+    # a tag behind the audio names a genre: FFmpeg, TagLib and mutagen do not see it, the program that put it there does
     "audacious-trailing-id32-apev2.mp3": Reason.ID3_TWICE,
     "audacious-trailing-id32-id31.mp3": Reason.ID3_TWICE,
     # tags without any audio
