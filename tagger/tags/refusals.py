@@ -34,6 +34,7 @@ class Reason(StrEnum):
     ID3_FLAGS = "an ID3v2 tag that is compressed, or guarded by a checksum or restrictions"
     ID3_DAMAGED = "damaged ID3v2 tag"
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
+    ID3_SIZES = "an ID3v2.4 tag as old versions of iTunes wrote it, which other programs would no longer read whole"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
     # DSF, TTA
@@ -67,6 +68,7 @@ class Reason(StrEnum):
     RIFF_STREAMED = "WAV or AIFF without its size (streamed)"
     RIFF_64 = "a 64-bit WAV"
     RIFF_PADDING = "an odd chunk without its pad byte"
+    RIFF_BEHIND = "a WAV or AIFF with tags behind its declared end, and something else there"
     RIFF_TWO_TAGS = "more than one ID3 or INFO chunk"
     RIFF_TOO_LARGE = "the file would grow past what its size field can hold"
 

@@ -31,7 +31,7 @@ from tagger.tags.splice import blocks, inverse
 from tests import ape_files
 from tests.audio import write_audio, write_speex
 from tests.ogg_headers import with_headers
-from tests.tags.formats import flac_bytes, id3_bytes, mp4_bytes
+from tests.tags.formats import flac_bytes, id3_bytes, mp4_bytes, others_frames
 
 CHANGES = {
     "genre": ("Jazz",),
@@ -245,6 +245,13 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "mp3 v2.4 and v1": ("mp3", _id3_v24),
     "mp3 v2.3": ("mp3", _id3_v23),
     **{name: ("mp3", id3_bytes.in_front(name)) for name in id3_bytes.TAGS},
+    **{
+        f"{kind} v2.{version} of other programs": (kind, others_frames.id3(kind, version))
+        for kind in ("mp3", "wav", "aiff")
+        for version in (3, 4)
+    },
+    "flac of a DJ": ("flac", others_frames.comments),
+    "m4a of a DJ": ("m4a", others_frames.atoms),
     "flac with values": ("flac", _comment(mutagen.flac.FLAC)),
     "flac Latin-1": ("flac", _latin1),
     "ogg with values": ("ogg-vorbis", _comment(mutagen.oggvorbis.OggVorbis)),
@@ -403,6 +410,27 @@ def test_an_id3_grouping_of_another_program_is_copied_as_it_is_stored(plain: Pla
     renewed, rebuilt = spliced(path, {"grouping": ("Happy",)})
     assert renewed.count(frame) == 1
     assert opened(path)[0].read(io.BytesIO(renewed)).tags.grouping == ("Happy",)
+    assert rebuilt == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["mp3", "wav", "aiff"])
+@pytest.mark.parametrize("version", [3, 4])
+def test_every_frame_of_other_programs_stays_to_the_byte_and_in_order(
+    kind: str, version: int, plain: Plain, tmp_path: Path
+) -> None:
+    """Those that are compressed, encrypted, unknown, empty or wrong, too; and covers of five megabytes each."""
+    cover = random.Random(version).randbytes(5 << 20)
+    covers = [id3_bytes.frame(version, b"APIC", b"\0image/png\0\3\0" + bytes((n,)) + cover) for n in range(2)]
+    frames = [*covers, *others_frames.frames(version)]
+    path = tmp_path / f"track.{kind}"
+    path.write_bytes(plain[kind])
+    others_frames.id3(kind, version, *covers)(path)
+    new, rebuilt = spliced(path, CHANGES)
+    at = 0
+    for frame in frames:
+        assert frame in new[at:]
+        at = new.index(frame, at) + len(frame)
+    assert b"".join(frames) in new, "nothing between them"
     assert rebuilt == path.read_bytes()
 
 
