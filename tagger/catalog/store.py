@@ -148,11 +148,16 @@ def forget_decision(connection: Connection, track_id: int) -> None:
     connection.execute(delete(decisions).where(decisions.c.track_id == track_id))
 
 
-def mark_missing(connection: Connection, track_ids: Iterable[int], now: float) -> None:
-    rows = list(track_ids)
+def mark_missing(
+    connection: Connection, track_ids: Iterable[int], now: float, *, not_seen_since: float | None = None
+) -> int:
+    """How many tracks are missing from now on; not those that were seen since a time."""
+    rows, marked = list(track_ids), 0
+    unseen = true() if not_seen_since is None else tracks.c.seen_at < not_seen_since
     for start in range(0, len(rows), 500):
-        part = tracks.c.id.in_(rows[start : start + 500])
-        connection.execute(update(tracks).where(part, tracks.c.missing_since.is_(None)).values(missing_since=now))
+        part = tracks.c.id.in_(rows[start : start + 500]) & tracks.c.missing_since.is_(None) & unseen
+        marked += connection.execute(update(tracks).where(part).values(missing_since=now)).rowcount
+    return marked
 
 
 def mark_present(connection: Connection, track_id: int, now: float) -> None:

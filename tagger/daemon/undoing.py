@@ -9,6 +9,7 @@ from tagger.catalog.engine import Connection, Writer
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline
 from tagger.daemon.report import PruneReport, Reporter, UndoReport
+from tagger.daemon.turns import Turn
 from tagger.records import (
     Dropped,
     Failure,
@@ -35,9 +36,17 @@ class _File:
 
 
 async def undo(
-    pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selection, reporter: Reporter, *, dry_run: bool
+    pipeline: Pipeline,
+    paths: Sequence[bytes] | None,
+    selection: Selection,
+    reporter: Reporter,
+    *,
+    dry_run: bool,
+    turn: Turn | None = None,
 ) -> UndoReport:
     """Takes the selected writes back in these files, or below these folders; None: in all. One never holds up another.
+
+    Gives way between two files where there is a `turn`.
 
     Raises TaggerError where no write has the run or the bundle that is asked for.
     """
@@ -51,6 +60,8 @@ async def undo(
     for number, file in enumerate(files, start=1):
         await (_foresee if dry_run else _undo)(pipeline, file, reporter, report)
         reporter.progress(number, len(files), "undo")
+        if turn is not None:
+            await turn.give_way()
     return report
 
 
