@@ -36,7 +36,7 @@ class Reason(StrEnum):
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # DSF, TTA
+    # DSF, TTA, MP3
     DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
     APE_BESIDE = "a genre or mood in an APE tag at the end, which players would go on showing"
 

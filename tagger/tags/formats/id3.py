@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tagger.tags.formats.base import Copy, FormatError, Literal, Segment, Style
+from tagger.tags.fields import STANDARD
+from tagger.tags.formats.base import Carried, Copy, FormatError, Literal, Segment, Style
+from tagger.tags.formats.id3_text import GENRE, GROUPING, TEXT, carried_values, create, synchsafe, text_frame
 from tagger.tags.formats.id3_unsynchronised import View, synchronise, unsynchronise, view
 from tagger.tags.refusals import Reason
 
@@ -23,7 +25,6 @@ _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
 _KEPT_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 _FRAME_UNSYNCHRONISED, _FRAME_LENGTH_FIRST = 0x02, 0x01  # flags of a frame of version 2.4
-_GENRE, _GROUPING, _TEXT = (b"TCON", b"TCO"), (b"TIT1", b"TT1"), (b"TXXX", b"TXX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,13 @@ class Tag:
     def stored_whole(self) -> bool:
         """Whether all that follows the header is unsynchronised as one."""
         return self.version < 4 and bool(self.flags & _UNSYNCHRONISED)
+
+    def stored(self, frame: bytes) -> bytes:
+        """A frame of ours as it stands in this tag."""
+        return unsynchronise(frame) if self.stored_whole else frame
+
+
+NEW = Tag(version=4, flags=0, length=0, extended=b"", frames=())
 
 
 def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
@@ -105,7 +113,7 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     """
     if tag is None and not any(changes.values()):
         return []
-    old = tag or Tag(version=4, flags=0, length=0, extended=b"", frames=())
+    old = tag or NEW
     front, body = _new_frames(old, changes, style)
     content = [*front, *body]
     footer = HEADER_BYTES if old.flags & _FOOTER else 0
@@ -114,11 +122,23 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     size = length - HEADER_BYTES - footer
     if size >= _MAX_TAG_BYTES:
         raise FormatError(Reason.ID3_TOO_LARGE)
-    header = bytes((old.version, 0, old.flags)) + _synchsafe(size)
+    header = bytes((old.version, 0, old.flags)) + synchsafe(size)
     padding = bytes(length - needed)
     extended = _with_padding(old.extended, old.version, len(padding))
     last = Literal(b"3DI" + header) if footer else Literal(padding)
     return [Literal(b"ID3" + header + extended), *content, last]
+
+
+def carried(tag: Tag | None, older: Mapping[str, tuple[str, ...]]) -> Carried:
+    """What a tag without frames, or a new one, takes over of what older tags say."""
+    if tag and tag.frames:
+        return Carried()
+    new = tag or NEW
+    values = {
+        name: texts if name in STANDARD else carried_values(name, texts, new.version) for name, texts in older.items()
+    }
+    entries = (create(name, texts, new.version, Style()) for name, texts in values.items() if name not in STANDARD)
+    return Carried(values=values, entries=tuple(new.stored(entry) for entry in entries))
 
 
 def _extended_header(data: bytes, version: int) -> bytes:
@@ -142,9 +162,6 @@ def _with_padding(extended: bytes, version: int, padding: int) -> bytes:
 def _new_frames(tag: Tag, changes: Mapping[str, Sequence[str]], style: Style) -> tuple[list[Segment], list[Segment]]:
     """What goes in front, and the old frames with the changed fields replaced in their places."""
 
-    def stored(frame: bytes) -> Literal:
-        return Literal(unsynchronise(frame) if tag.stored_whole else frame)
-
     waiting = {name: values for name, values in changes.items() if values}
     body: list[Segment] = []
     hidden = False  # behind an empty frame
@@ -153,50 +170,21 @@ def _new_frames(tag: Tag, changes: Mapping[str, Sequence[str]], style: Style) ->
         if frame.field not in changes:
             body.append(Copy(frame.offset, len(frame.raw)))
         elif frame.field in waiting and not hidden:
-            body.append(stored(_renew(frame, waiting.pop(frame.field), tag.version, style)))
+            body.append(Literal(tag.stored(_renew(frame, waiting.pop(frame.field), tag.version, style))))
     spelling = {frame.field: frame for frame in reversed(tag.frames) if frame.field in waiting}
     front: list[Segment] = []
     if tag.stored_whole and tag.frames and tag.frames[-1].raw.endswith(b"\xff"):
         body.append(Literal(b"\0"))  # else what follows could be taken for the start of an MPEG frame
     for name, values in waiting.items():
         old = spelling.get(name)
-        made = _renew(old, values, tag.version, style) if old else _create(name, values, tag.version, style)
-        front.append(stored(made))
+        made = _renew(old, values, tag.version, style) if old else create(name, values, tag.version, style)
+        front.append(Literal(tag.stored(made)))
     return front, body
 
 
 def _renew(old: Frame, values: Sequence[str], version: int, style: Style) -> bytes:
-    description = old.description if old.id in _TEXT else None
-    return _text_frame(old.id, description, values, version, style)
-
-
-def _create(name: str, values: Sequence[str], version: int, style: Style) -> bytes:
-    if name == "genre":
-        return _text_frame(_GENRE[version == 2], None, values, version, style)
-    if name == "grouping":
-        return _text_frame(_GROUPING[version == 2], None, values, version, style)
-    if name == "mood" and (version == 4 or (version == 3 and style.v23_mood == "TMOO")):
-        return _text_frame(b"TMOO", None, values, version, style)
-    return _text_frame(_TEXT[version == 2], "MOOD" if name == "mood" else name, values, version, style)
-
-
-def _text_frame(frame_id: bytes, description: str | None, values: Sequence[str], version: int, style: Style) -> bytes:
-    if frame_id in _GENRE:  # a leading parenthesis would be read as a numeric reference
-        values = ["(" + value if value.startswith("(") else value for value in values]
-    text = ("\0" if version == 4 else style.v23_separator).join(values)
-    if description is not None:
-        text = f"{description}\0{text}"
-    if all(char < "\u00ff" for char in text):  # 0xFF itself would have to be unsynchronised in version 2.4
-        body = b"\0" + text.encode("latin-1")
-    elif version == 4:
-        body = b"\3" + text.encode("utf-8")
-    else:  # each string begins with a byte order mark of its own
-        strings = text.split("\0", 1) if description is not None else [text]
-        body = b"\1" + b"\0\0".join(b"\xff\xfe" + string.encode("utf-16-le") for string in strings)
-    if version == 2:
-        return frame_id + len(body).to_bytes(3, "big") + body
-    size = _synchsafe(len(body)) if version == 4 else len(body).to_bytes(4, "big")
-    return frame_id + size + b"\0\0" + body
+    description = old.description if old.id in TEXT else None
+    return text_frame(old.id, description, values, version, style)
 
 
 def _frames(seen: View, body: bytes, start: int, offset: int, version: int, flags: int) -> Iterator[Frame]:
@@ -210,7 +198,7 @@ def _frames(seen: View, body: bytes, start: int, offset: int, version: int, flag
         if not re.fullmatch(rb"[A-Z][A-Z0-9]{2}[A-Z0-9 \0]?", frame_id) or end > len(data):
             raise FormatError(Reason.ID3_DAMAGED, f"frame {frame_id!r} at byte {offset + seen.stored_at(position)}")
         frame = data[position:end]
-        description = _description(frame, version, flags) if frame_id in _TEXT else ""
+        description = _description(frame, version, flags) if frame_id in TEXT else ""
         at, behind = seen.stored_at(position), seen.stored_at(end - 1) + 1  # a zero behind it is the tag's, not its own
         yield Frame(
             field=_field(frame_id, description),
@@ -230,9 +218,9 @@ def _frame_size(field: bytes, version: int) -> int | None:
 
 
 def _field(frame_id: bytes, description: str) -> str | None:
-    if frame_id in _GENRE:
+    if frame_id in GENRE:
         return "genre"
-    if frame_id in _GROUPING:
+    if frame_id in GROUPING:
         return "grouping"
     if frame_id == b"TMOO" or description.upper() == "MOOD":
         return "mood"
@@ -268,11 +256,6 @@ def _tag_length(header: bytes) -> int:
         return 0
     footer = HEADER_BYTES if header[3] >= 4 and header[5] & _FOOTER else 0
     return HEADER_BYTES + size + footer
-
-
-def _synchsafe(number: int) -> bytes:
-    """28 bits as four bytes of seven."""
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
 def _from_synchsafe(field: bytes) -> int | None:

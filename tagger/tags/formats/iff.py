@@ -14,8 +14,8 @@ from typing import BinaryIO
 from typing import Literal as OneOf
 
 from tagger.records import TagValues
-from tagger.tags.formats import id3, id3_values
-from tagger.tags.formats.base import Content, Copy, FormatError, Literal, Plan, Segment, Style
+from tagger.tags.formats import id3, id3_values, older
+from tagger.tags.formats.base import Carried, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
@@ -59,11 +59,13 @@ class Iff:
         tags, refusal = TagValues(), None
         foreign: tuple[bytes, ...] = ()
         codec, length_seconds, channels = "pcm", None, None
+        carried = Carried()
         try:
             chunks = self._chunks(file)
             length_seconds, channels = self._length(file, chunks)
             tags = self._values(file, chunks)
             foreign = self._foreign(file, chunks)
+            carried = self._carried(file, chunks)
         except FormatError as error:
             refusal = error.refused()
         return Content(
@@ -73,6 +75,7 @@ class Iff:
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
@@ -170,6 +173,12 @@ class Iff:
                 found.append(chunk.id + _read(file, chunk))
         return (*found, *(tag.foreign if tag else ()))
 
+    def _carried(self, file: BinaryIO, chunks: list[_Chunk]) -> Carried:
+        """TagLib goes by LIST INFO only where there is no ID3 tag."""
+        infos = [_read(file, chunk) for chunk in chunks if self._is_info(file, chunk)]
+        found = older.merged(older.from_info(_info_parts(info)) for info in infos)
+        return id3.carried(self._tag(file, self._tag_chunk(chunks)), found)
+
     def _is_info(self, file: BinaryIO, chunk: _Chunk) -> bool:
         if self.form != b"RIFF" or chunk.id != b"LIST":
             return False
@@ -181,7 +190,7 @@ class Iff:
             return None
         for part in _info_parts(_read(file, chunk)):
             if part.startswith(b"IGNR"):
-                return part[8:].rstrip(b"\0").decode("utf-8", "replace") or None
+                return older.info_text(part) or None
         return None
 
     def _info(self, file: BinaryIO, chunk: _Chunk, genre: tuple[str, ...]) -> bytes | None:
