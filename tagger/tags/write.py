@@ -62,13 +62,14 @@ def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
             raise FormatError(Reason.NOT_VERIFIED, f"{field.name} reads {standing(after.tags, field.name)}")
         if not equal(second.get(field.name, ()), field.new, separator):
             raise FormatError(Reason.NOT_VERIFIED, f"mutagen reads {second.get(field.name, ())} in {field.name}")
-    untouched = set(STANDARD) - {field.name for field in edit.fields}
-    if any(standing(before.tags, name) != standing(after.tags, name) for name in untouched):
-        raise FormatError(Reason.NOT_VERIFIED, "a field that was to stay changed")
     carried = before.carried if any(field.new for field in edit.fields) else Carried()
-    for name in carried.values.keys() - {field.name for field in edit.fields}:
+    left = carried.values.keys() - {field.name for field in edit.fields}
+    for name in left:
         if not equal(second.get(name, ()), carried.values[name], separator):
             raise FormatError(Reason.NOT_VERIFIED, f"mutagen reads {second.get(name, ())} in {name}")
+    untouched = set(STANDARD) - {field.name for field in edit.fields} - left
+    if any(standing(before.tags, name) != standing(after.tags, name) for name in untouched):
+        raise FormatError(Reason.NOT_VERIFIED, "a field that was to stay changed")
     if after.foreign != (*before.foreign, *carried.entries):
         raise FormatError(Reason.NOT_VERIFIED, "a foreign entry changed")
     if container.identity(new) != edit.identity:

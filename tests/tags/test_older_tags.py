@@ -299,6 +299,15 @@ def test_a_genre_that_is_overwritten_is_not(tmp_path: Path) -> None:
     assert (mutagen.wave.WAVE(path).tags["TCON"].genres, b"Polka" in path.read_bytes()) == (["Jazz"], False)
 
 
+def test_a_wavs_genre_that_stays_keeps_its_bytes(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "wav", 0.5)
+    info(path, (b"IGNR", b"Chanson fran\xe7aise\0\0\0"))
+    old = path.read_bytes()
+    write(path)
+    assert path.read_bytes()[8:].startswith(old[8:])
+    assert mutagen.wave.WAVE(path).tags["TCON"].genres == ["Chanson française"]
+
+
 def test_an_empty_tag_keeps_its_version(tmp_path: Path) -> None:
     path = make(tmp_path, "mp3, empty v2.3 and v1")
     write(path)

@@ -194,8 +194,8 @@ class Iff:
         return None
 
     def _info(self, file: BinaryIO, chunk: _Chunk, genre: tuple[str, ...]) -> bytes | None:
-        """The body of a LIST INFO with its genre replaced; None where it has none."""
-        if self._info_genre(file, chunk) is None:
+        """The body of a LIST INFO with its genre replaced; None where it has none, or this one."""
+        if self._info_genre(file, chunk) in (None, *genre[:1]):
             return None
         parts = _info_parts(_read(file, chunk))
         text = genre[0].encode() + b"\0" if genre else b""
