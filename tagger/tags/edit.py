@@ -63,8 +63,9 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
     edits += custom
     if not edits:
         return Unchanged(notes=notes)
-    if inspection.carried:
-        notes[OLDER_TAG] = "taken over into the new one: " + ", ".join(inspection.carried).lower()
+    left = [name.lower() for name in inspection.carried if name not in {edit.name for edit in edits}]
+    if left:
+        notes[OLDER_TAG] = "taken over into the new one: " + ", ".join(left)
     return Edit(
         path=inspection.path,
         stat=inspection.stat,

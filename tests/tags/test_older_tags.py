@@ -403,6 +403,10 @@ def test_it_is_said_beforehand(tmp_path: Path) -> None:
     said = "taken over into the new one: title, artist, album, date, track, comment"
     assert edit.notes["older tag"] == said
     assert f"  older tag: {said}" in describe(edit)
+    wav = make(tmp_path, "wav, INFO")
+    wav.write_bytes(wav.read_bytes().replace(b"IPRT", b"IGNR"))
+    assert edit_of(wav).notes["older tag"].endswith("comment, genre")
+    assert edit_of(wav, OVERWRITE).notes["older tag"].endswith("comment")
     plain = edit_of(write_audio(tmp_path, "mp3", 0.5))
     assert "older tag" not in plain.notes
     assert not any("older tag" in line for line in describe(plain))
