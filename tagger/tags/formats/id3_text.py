@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tagger.tags.formats.base import Style
+from tagger.tags.formats.id3_frames import GENRE, GROUPING, TEXT, synchsafe
 from tagger.tags.formats.names import CARRIED
 
-GENRE, GROUPING, TEXT = (b"TCON", b"TCO"), (b"TIT1", b"TT1"), (b"TXXX", b"TXX")
 _COMMENT = (b"COMM", b"COM")
 _NO_LANGUAGE = b"XXX"
 
@@ -49,11 +49,6 @@ def text_frame(frame_id: bytes, description: str | None, values: Sequence[str], 
         return frame_id + len(body).to_bytes(3, "big") + body
     size = synchsafe(len(body)) if version == 4 else len(body).to_bytes(4, "big")
     return frame_id + size + b"\0\0" + body
-
-
-def synchsafe(number: int) -> bytes:
-    """28 bits as four bytes of seven."""
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 
 def _carried_id(name: str, version: int) -> bytes:
