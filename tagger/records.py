@@ -102,6 +102,7 @@ class Inspection:
     channels: int | None
     tags: TagValues
     refusal: "Refused | None" = None  # why this file can never be written as it stands; it is analysed all the same
+    carried: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a new tag takes over from an older one
 
 
 class FieldRule(StrEnum):
@@ -166,6 +167,7 @@ class Edit:
     notes: Mapping[str, str]  # field name -> why it is not written ("below the gate", "the user's own value", "veto")
     policy: Policy
     bundle_id: str | None  # None: an undo
+    carried: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the inspection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from tagger.library import mounts
 from tagger.library.settle import Settling, age_s
 from tagger.library.walk import Found, Walk
 from tagger.records import Edit, Field, FileStat, Outcome
-from tagger.tags.fields import PREFIX, field_of
+from tagger.tags.fields import OLDER_TAG, PREFIX, field_of
 
 _Item = TypeVar("_Item")
 _PAGE = 2000
@@ -318,4 +318,6 @@ def describe(edit: Edit) -> list[str]:
     for one in Field:
         if one not in changed and one in edit.notes:
             lines.append(f"  {PREFIX + '*' if one is Field.CUSTOM else one}: not written: {edit.notes[one]}")
+    if OLDER_TAG in edit.notes:
+        lines.append(f"  {OLDER_TAG}: {edit.notes[OLDER_TAG]}")
     return lines

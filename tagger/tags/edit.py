@@ -16,7 +16,17 @@ from tagger.records import (
     Unchanged,
 )
 from tagger.tags.attributes import lies_read_only, refusal
-from tagger.tags.fields import LABEL_FIELDS, STANDARD, custom_fields, equal, labels_of, says_something, standing, surest
+from tagger.tags.fields import (
+    LABEL_FIELDS,
+    OLDER_TAG,
+    STANDARD,
+    custom_fields,
+    equal,
+    labels_of,
+    says_something,
+    standing,
+    surest,
+)
 
 CHANGED_BY_USER = "changed by the user since it was written"
 """A note that is a veto from then on."""
@@ -53,6 +63,9 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
     edits += custom
     if not edits:
         return Unchanged(notes=notes)
+    left = [name.lower() for name in inspection.carried if name not in {edit.name for edit in edits}]
+    if left:
+        notes[OLDER_TAG] = "taken over into the new one: " + ", ".join(left)
     return Edit(
         path=inspection.path,
         stat=inspection.stat,
@@ -62,6 +75,7 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
         notes=notes,
         policy=policy,
         bundle_id=analysis.bundle_id,
+        carried=inspection.carried,
     )
 
 

@@ -9,6 +9,8 @@ LABEL_FIELDS = ("TAGGER_GENRE", "TAGGER_MOOD")
 """Those whose change is worth a write; the others follow."""
 STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
 SEPARATORS = ("; ", "/")
+OLDER_TAG = "older tag"
+"""The name of a decision's note on fields that are not ours."""
 NO_VALUE = frozenset({"", "unknown", "other", "none", "genre"})
 """What stands in a genre field where nobody has said anything, case-folded."""
 

@@ -59,6 +59,7 @@ def prepare_undo(
         notes=plan.left,
         policy=policy,
         bundle_id=None,
+        carried=plan.inspection.carried,
     )
     return prepare(edit), plan.left
 

@@ -9,7 +9,7 @@ from tagger.records import Committed, Dropped, Edit, FileStat, Prepared, Refused
 from tagger.tags import opinion
 from tagger.tags.copy import Order, folder, make
 from tagger.tags.fields import STANDARD, equal, standing
-from tagger.tags.formats.base import Format, FormatError, Plan, Style
+from tagger.tags.formats.base import Carried, Format, FormatError, Plan, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.refusals import Reason
 from tagger.tags.replace import replace
@@ -40,7 +40,9 @@ def prepare(edit: Edit) -> Prepared | Refused | Dropped:
 def splice(edit: Edit, file: BinaryIO) -> Plan:
     """The changed file. Raises FormatError where it cannot be spliced."""
     style = Style(v23_separator=edit.policy.v23_separator, v23_mood=edit.policy.v23_mood)
-    return by_name(edit.container).splice(file, {field.name: field.new for field in edit.fields}, style)
+    changes = {field.name: field.new for field in edit.fields}
+    carried = edit.carried if any(changes.values()) else {}
+    return by_name(edit.container).splice(file, {**carried, **changes}, style)
 
 
 def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
@@ -60,10 +62,15 @@ def _check(edit: Edit, container: Format, old: BinaryIO, new: BinaryIO) -> None:
             raise FormatError(Reason.NOT_VERIFIED, f"{field.name} reads {standing(after.tags, field.name)}")
         if not equal(second.get(field.name, ()), field.new, separator):
             raise FormatError(Reason.NOT_VERIFIED, f"mutagen reads {second.get(field.name, ())} in {field.name}")
-    untouched = set(STANDARD) - {field.name for field in edit.fields}
+    carried = before.carried if any(field.new for field in edit.fields) else Carried()
+    left = carried.values.keys() - {field.name for field in edit.fields}
+    for name in left:
+        if not equal(second.get(name, ()), carried.values[name], separator):
+            raise FormatError(Reason.NOT_VERIFIED, f"mutagen reads {second.get(name, ())} in {name}")
+    untouched = set(STANDARD) - {field.name for field in edit.fields} - left
     if any(standing(before.tags, name) != standing(after.tags, name) for name in untouched):
         raise FormatError(Reason.NOT_VERIFIED, "a field that was to stay changed")
-    if before.foreign != after.foreign:
+    if after.foreign != (*before.foreign, *carried.entries):
         raise FormatError(Reason.NOT_VERIFIED, "a foreign entry changed")
     if container.identity(new) != edit.identity:
         raise FormatError(Reason.NOT_VERIFIED, "the audio changed")
