@@ -61,6 +61,8 @@ def make(order: Order) -> Prepared | Refused | Dropped:
             return Refused(reason=Reason.DISK_FULL, detail=error.strerror or "")
         if error.errno in _FORBIDDEN:
             return Refused(reason=Reason.READ_ONLY_PLACE, detail=error.strerror or "")
+        if error.errno == errno.EAGAIN:  # another program's lease on it, which is to be given back first
+            return Refused(reason=Reason.BUSY)
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return Dropped(reason="it is no longer there")
         raise

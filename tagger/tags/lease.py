@@ -54,7 +54,11 @@ def undisturbed(dir_fd: int, name: bytes) -> Iterator[Callable[[], bool]]:
     if not is_local(dir_fd):
         yield lambda: True
         return
-    with os.fdopen(os.open(name, OPEN_FLAGS, dir_fd=dir_fd), "rb") as file, leased(file.fileno()) as alone:
+    try:
+        fd = os.open(name, OPEN_FLAGS, dir_fd=dir_fd)
+    except BlockingIOError as error:  # another program's lease
+        raise BusyError from error
+    with os.fdopen(fd, "rb"), leased(fd) as alone:
         yield alone
 
 

@@ -120,6 +120,32 @@ def wait_for_a_breaking_lease(inode: int) -> None:
     pytest.fail("nobody waits for a lease")
 
 
+LEASING = """
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fd = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("leased", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_lease_of_another_program_is_waited_for(song: Path) -> None:
+    """As a file server has it for its clients: the file is theirs until it is given back."""
+    edit, prepared = edit_of(song), prepare(edit_of(song))
+    assert isinstance(prepared, Prepared)
+    with subprocess.Popen(
+        [sys.executable, "-c", LEASING, song], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "leased\n"
+        assert prepare(edit) == Refused(reason=Reason.BUSY)
+        assert isinstance(commit(prepared), Dropped)
+        process.communicate("\n")
+    assert list(song.parent.iterdir()) == [song]
+    assert isinstance(prepare(edit_of(song)), Prepared)
+
+
 def test_readers_are_in_nobodys_way(song: Path) -> None:
     with song.open("rb") as reader, mmap.mmap(reader.fileno(), 0, access=mmap.ACCESS_READ):
         prepared = prepare(edit_of(song))

@@ -25,11 +25,14 @@ from tagger.records import (
     Prepared,
     Refused,
 )
+from tagger.tags.formats.base import Literal, Style
+from tagger.tags.formats.detect import by_name
 from tagger.tags.formats.ogg_pages import crc, pages
 from tagger.tags.inspect import inspect
 from tagger.tags.refusals import Reason
 from tagger.tags.undo import prepare_undo
 from tagger.tags.write import commit, prepare
+from tests import ape_files
 from tests.audio import write_audio
 from tests.tags.formats.id3_bytes import frame, tag
 
@@ -172,6 +175,18 @@ ID3V1 = {
         "v1 with a comment and spaces": _V1 + b"a comment of thirty characters" + b"\x11",
         "v1.1 with a track": _V1 + b"comment".ljust(28, b"\0") + b"\0\7\xff",
         "TAG+ in front of v1": b"TAG+" + bytes(223) + _V1 + bytes(30) + b"\x0c",
+    }.items()
+}
+_LYRICS = b"LYRICSBEGININD0000200" + b"LYR00005words"
+_LYRICS3 = _LYRICS + b"%06d" % len(_LYRICS) + b"LYRICS200"
+_APE = ape_files.tag(ape_files.item(b"Artist", b"Artist"), ape_files.item(b"REPLAYGAIN_TRACK_GAIN", b"-3 dB"))
+ID3V1 |= {
+    name: Row("mp3", lambda audio, tail=tail: tag(3, 0, TITLE + bytes(50)) + audio + tail, (TITLE, tail))
+    for name, tail in {
+        "an APE tag": _APE,
+        "APE, Lyrics3, v1": _APE + _LYRICS3 + _V1 + bytes(31),
+        "Lyrics3, APE, v1": _LYRICS3 + _APE + _V1 + bytes(31),
+        "v1, APE": _V1 + bytes(31) + _APE,
     }.items()
 }
 ID3V1["v1 alone"] = Row("mp3", lambda audio: audio + _V1 + bytes(30) + b"\x11", (_V1 + bytes(30) + b"\x11",))
@@ -363,6 +378,28 @@ ROWS = {
     **{f"Ogg: {name}": row for name, row in OGG.items()},
     **{f"WAV: {name}": row for name, row in WAV.items()},
 }
+
+
+@pytest.mark.parametrize("standing", [text("TMOO", "Sad"), v23("TXXX", b"\0MOOD\0Sad"), v23("TXXX", b"\0mood\0Sad")])
+def test_a_mood_of_v23_is_renewed_under_the_name_that_it_has(standing: bytes, tmp_path: Path) -> None:
+    audio = write_audio(tmp_path, "mp3", 0.3).read_bytes()
+    file = io.BytesIO(tag(3, 0, standing + TITLE + bytes(300)) + audio)
+    plan = by_name("mp3").splice(file, {"mood": ("Happy",)}, Style())
+    new = b"".join(
+        one.data if isinstance(one, Literal) else file.getvalue()[one.offset :][: one.length] for one in plan
+    )
+    renewed = standing[10:].replace(b"Sad", b"Happy")
+    assert new.count(standing[:4] + len(renewed).to_bytes(4, "big") + b"\0\0" + renewed) == 1
+    assert (new.count(b"TMOO") + new.lower().count(b"mood\0"), new.count(TITLE)) == (1, 1)
+
+
+def test_a_genre_in_an_ape_tag_of_an_mp3_is_seen(tmp_path: Path) -> None:
+    """Players that prefer it go on showing it: it is the user's, and no other genre is written beside it."""
+    path = write_audio(tmp_path, "mp3", 0.3)
+    path.write_bytes(path.read_bytes() + ape_files.tag(ape_files.item(b"Genre", b"Polka")))
+    found = inspect(os.fsencode(path))
+    assert isinstance(found, Inspection)
+    assert found.refusal is not None or found.tags.genre == ("Polka",)
 
 
 @pytest.mark.parametrize("name", ROWS)
