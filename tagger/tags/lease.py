@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EAGAIN
 
+from tagger.tags import libc
 from tagger.tags.inspect import OPEN_FLAGS
 
 _LOCAL = {
@@ -95,4 +96,4 @@ def _give_back(fd: int) -> None:
 def is_local(fd: int) -> bool:
     """Whether what lies on the file system of `fd` can be opened on this machine alone."""
     answer = (ctypes.c_long * 32)()  # struct statfs is shorter, and begins with the kind
-    return ctypes.CDLL(None).fstatfs(fd, answer) == 0 and answer[0] in _LOCAL
+    return libc.call("fstatfs")(fd, answer) == 0 and answer[0] in _LOCAL

@@ -10,10 +10,9 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from tagger.records import FileStat
+from tagger.tags import libc
 from tagger.tags.copy import TEMP_SUFFIX
 
 SPARE_SUFFIX = b".old"
@@ -79,18 +78,9 @@ def _gone(dir_fd: int, old: bytes, name: bytes, untouched: Callable[[bytes], boo
 
 def exchange(dir_fd: int, one: bytes, other: bytes) -> None:
     """Two names of a folder change places in one step. Raises OSError, ENOSYS where the system cannot do that."""
-    renameat2 = _renameat2()
+    renameat2 = libc.call("renameat2")
     if renameat2 is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if renameat2(dir_fd, one, dir_fd, other, _RENAME_EXCHANGE):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-@cache
-def _renameat2() -> Any:
-    """renameat2(2) of the C library; None where it has none."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is not None:
-        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    return function

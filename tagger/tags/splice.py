@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+from tagger.tags import libc
 from tagger.tags.formats.base import Copy, Literal, Plan, Segment
 
 UndoRecord = Plan
@@ -203,7 +204,7 @@ def _copy(source_fd: int, target_fd: int, segment: Copy, position: int) -> None:
 
 def _write_back(fd: int) -> None:
     """Has the disk begin to write, so that the fsync to come is short; sync_file_range(2), where there is one."""
-    begin = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    begin = libc.call("sync_file_range")
     if begin is not None:
         begin(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
