@@ -171,7 +171,10 @@ def test_a_file_that_another_program_writes_comes_again(pipeline: Pipeline, trac
 # --- the files of a folder share its fsync --------------------------------------------------------------------------
 
 
-def test_a_folder_is_made_durable_once_and_then_all_rows_are_closed(pipeline: Pipeline, track: Path) -> None:
+def test_a_folder_is_made_durable_once_and_then_all_rows_are_closed(
+    pipeline: Pipeline, track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renames, "_LONGEST_S", 1e9)  # however slow the machine is
     more = [track.with_name(f"{number}.mp3") for number in range(5)]
     for number, path in enumerate(more):
         write_audio(track.parent, "mp3", 0.5, name=path.stem, seed=number + 1)
@@ -190,9 +193,10 @@ def test_a_folder_is_made_durable_once_and_then_all_rows_are_closed(pipeline: Pi
 
 
 def test_after_a_power_cut_files_whose_folder_was_not_durable_say_themselves_what_they_are(
-    pipeline: Pipeline, track: Path
+    pipeline: Pipeline, track: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One rename outlasted it, the other did not; neither is lost to the journal, and the second comes again."""
+    monkeypatch.setattr(renames, "_LONGEST_S", 1e9)
     lost = write_audio(track.parent, "mp3", 0.5, name="lost", seed=1)
     hear(pipeline, lost)
     old = lost.read_bytes()
