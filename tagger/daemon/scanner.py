@@ -209,6 +209,7 @@ class Scanner:
         heard: set[int] = set()
         while batch := _one_a_recording(due for due in self._under(roots, listening) if due.track_id not in heard):
             await self._each(batch[:limit], self._listen, "listen to")
+            await self.pipeline.make_durable()
             heard |= {due.track_id for due in batch}  # a copy whose twin failed is still due, and fails by itself
             if limit is not None:
                 return
@@ -216,6 +217,7 @@ class Scanner:
         shown = heard if self.pipeline.dry_run else set()
         waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
         await self._each(waiting, self._decide, "decide on")
+        await self.pipeline.make_durable()
 
     def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
         after = 0

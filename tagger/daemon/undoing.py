@@ -51,6 +51,7 @@ async def undo(
     for number, file in enumerate(files, start=1):
         await (_foresee if dry_run else _undo)(pipeline, file, reporter, report)
         reporter.progress(number, len(files), "undo")
+    await pipeline.make_durable()
     return report
 
 

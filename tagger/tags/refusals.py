@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SPARSE = "the file has holes: an incomplete download"
     OWNER = "the file's owner or access rights could not be given back to it"
     DISK_FULL = "not enough space for a copy beside the file"
+    BUSY = "another program has the file open for writing"
 
     # what became of the copy
     NOT_VERIFIED = "the changed copy did not pass its check"

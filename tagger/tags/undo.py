@@ -148,8 +148,8 @@ def _exact(path: bytes, chain: Sequence[JournalRow], fields: Sequence[FieldEdit]
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
 
-    def check(_: BinaryIO, new: BinaryIO) -> None:
-        if content_hash(new) != oldest.hash_before:
+    def check(_: BinaryIO, new: BinaryIO, content: str) -> None:
+        if content != oldest.hash_before:
             raise FormatError(Reason.NO_UNDO)
 
     return make(

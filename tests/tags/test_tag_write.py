@@ -348,7 +348,7 @@ def test_an_empty_file_and_an_unknown_container(tmp_path: Path) -> None:
 CHILD = """
 import errno, os, pickle, signal, sys
 from tagger.tags import replace
-from tagger.tags.write import commit, prepare
+from tagger.tags.write import commit, make_durable, prepare
 edit = pickle.loads(sys.stdin.buffer.read())
 phase, step, when, way = sys.argv[1:]
 room = replace if step == "exchange" else os
@@ -369,6 +369,7 @@ prepared = prepare(edit)
 sys.stdout.buffer.write(pickle.dumps(prepared)); sys.stdout.flush()
 setattr(room, step, killed)
 commit(prepared)
+make_durable(os.path.dirname(prepared.path))
 """
 STEPS = [
     *(("prepare", step, "link") for step in ("copy_file_range", "fchmod", "fsync")),
