@@ -174,6 +174,7 @@ writes = Table(
     Column("bundle_id", Text),
     Column("run", Integer),  # NULL: an undo, or a row from before runs
     Column("undoes", JSON(none_as_null=True)),  # ids of the writes that an undo took back; NULL: all before it
+    Column("released", Boolean),  # true: what the user changed since is open to us again, he said `write --again`
     Index("ix_writes_identity", "identity"),
     Index("ix_writes_path", "path"),
     Index("ix_writes_run", "run"),

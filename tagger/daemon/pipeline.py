@@ -15,6 +15,7 @@ from tagger.catalog.views import Due, KnownFile
 from tagger.daemon import jobs
 from tagger.daemon.workers import FileWorkers, ModelWorker
 from tagger.library.walk import Found
+from tagger.ownership import taken_back
 from tagger.records import (
     Committed,
     Decision,
@@ -198,11 +199,13 @@ class Pipeline:
 
     def _close(self, row_id: int, kind: JournalKind, prepared: Prepared, state: JournalState) -> None:
         """The row's last word, and the vetoes of an undo with it: no crash comes between, undone stays undone."""
+        path, identity = prepared.path, prepared.identity
         with self.writer.begin() as connection:
             journal.set_state(connection, row_id, state)
             if kind is JournalKind.UNDO and state is JournalState.RENAMED:
-                fields = sorted({field_of(name) for name in prepared.written})
-                journal.veto(connection, prepared.path, prepared.identity, fields, "undone", now_text())
+                names = taken_back(journal.rows_for(connection, path, identity), row_id)
+                fields = sorted({field_of(name) for name in names})
+                journal.veto(connection, path, identity, fields, "undone", now_text())
 
     async def _look_again(self, prepared: Prepared, answer: Committed | Failure, root: bytes) -> None:
         """The catalog learns our own change at once, so that no scan or watcher takes it for somebody else's."""

@@ -4,9 +4,10 @@ import os
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
+from tagger.ownership import SEPARATORS, equal
 from tagger.records import Failure, JournalState, Prepared
 from tagger.tags.copy import TEMP_PREFIX, TEMP_SUFFIX, folder
-from tagger.tags.fields import SEPARATORS, equal, standing
+from tagger.tags.fields import standing
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.replace import spare_name
 
