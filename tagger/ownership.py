@@ -34,7 +34,7 @@ def told(rows: Sequence[JournalRow], name: str) -> Told:
     """Of a tag field (genre, mood, grouping, TAGGER_*); rows newest first.
 
     What a write or an undo found is the user's unless it is what the one before had left there. A write that gives the
-    user's value back leaves nothing of ours; nor does one that was undone.
+    user's value back leaves nothing of ours; one that was undone counts for nothing.
     """
     own: _Values = ()
     ours: list[tuple[JournalRow, _Values]] = []
@@ -46,10 +46,8 @@ def told(rows: Sequence[JournalRow], name: str) -> Told:
         found = row.prepared.replaced.get(name, ())
         if left is None or not equal(found, left):
             own, ours = found, []
-        if equal(values, own):
-            ours = []
-        elif row.kind is JournalKind.WRITE and not row.undone:
-            ours.append((row, values))
+        if row.kind is JournalKind.WRITE and not row.undone:
+            ours = [] if equal(values, own) else [*ours, (row, values)]
         left = values
     return Told(own, tuple(ours))
 

@@ -74,8 +74,7 @@ def _planned(
     if not chosen:
         return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     try:
-        with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
-            stat, current = FileStat.of(os.fstat(file.fileno())), content_hash(file)
+        stat, current = _look(path)
     except FileNotFoundError:
         return Dropped(reason="it is no longer there"), ()
     if current == chosen[-1].prepared.hash_before:
@@ -87,6 +86,12 @@ def _planned(
             return UndoPlan(exact=True, fields=_summed([row.prepared for row in chain])), chain
     why = _why_not_exact(current, writes, chosen)
     return _plan_fields(path, done, chosen, policy, f"field by field, not to the byte: {why}"), ()
+
+
+def _look(path: bytes) -> tuple[FileStat, str]:
+    """A file's state and the hash of its content."""
+    with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
+        return FileStat.of(os.fstat(file.fileno())), content_hash(file)
 
 
 def foresee_undo(
