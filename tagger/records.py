@@ -227,6 +227,7 @@ class JournalState(StrEnum):
     RENAMED = "renamed"
     DROPPED = "dropped"
     FOREIGN = "foreign"
+    GONE = "gone"  # after a crash: the file was no longer there; should it come back, its content decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

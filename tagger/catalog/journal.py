@@ -56,8 +56,9 @@ def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
 
 
 def open_rows(connection: Connection) -> list[JournalRow]:
-    """Rows whose write was under way when the program ended, oldest first."""
-    query = _rows().where(writes.c.state == JournalState.PREPARED).order_by(writes.c.id)
+    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back."""
+    back = and_(writes.c.state == JournalState.GONE, at_home(writes.c.path, writes.c.identity))
+    query = _rows().where(or_(writes.c.state == JournalState.PREPARED, back)).order_by(writes.c.id)
     return [_row(row) for row in connection.execute(query).mappings()]
 
 

@@ -199,13 +199,12 @@ class Pipeline:
 
     def _close(self, row_id: int, kind: JournalKind, prepared: Prepared, state: JournalState) -> None:
         """The row's last word, and the vetoes of an undo with it: no crash comes between, undone stays undone."""
-        path, identity = prepared.path, prepared.identity
         with self.writer.begin() as connection:
             journal.set_state(connection, row_id, state)
             if kind is JournalKind.UNDO and state is JournalState.RENAMED:
-                names = taken_back(journal.rows_for(connection, path, identity), row_id)
-                fields = sorted({field_of(name) for name in names})
-                journal.veto(connection, path, identity, fields, "undone", now_text())
+                rows = journal.rows_for(connection, prepared.path, prepared.identity)
+                fields = sorted({field_of(name) for name in taken_back(rows, row_id)})
+                journal.veto(connection, prepared.path, prepared.identity, fields, "undone", now_text())
 
     async def _look_again(self, prepared: Prepared, answer: Committed | Failure, root: bytes) -> None:
         """The catalog learns our own change at once, so that no scan or watcher takes it for somebody else's."""
@@ -255,12 +254,12 @@ class Pipeline:
         settled = 0
         with self.writer.begin() as connection:
             rows = journal.open_rows(connection)
-            folders = journal.directories(connection)
+            folders = journal.directories(connection) if rows else ()
         for row in rows:
             state = await self._settled(row.prepared)
             self._close(row.id, row.kind, row.prepared, state)
             settled += state is not JournalState.PREPARED
-        for folder in sorted(folders if rows else ()):
+        for folder in sorted(folders):
             await self.remove_strays(folder)
         return settled
 
@@ -271,9 +270,12 @@ class Pipeline:
         await self.files.do(jobs.RemoveStrays(folder, keep))
 
     async def _settled(self, prepared: Prepared) -> JournalState:
-        """What became of a write; "prepared" where nobody can tell now."""
+        """What became of a write; "prepared" where nobody can tell now, "gone" where a scan, too, missed the file."""
         state = await self.files.do(jobs.Settle(prepared))
-        return state if isinstance(state, JournalState) else JournalState.PREPARED
+        with self.writer.begin() as connection:
+            known = views.known_file(connection, prepared.path)
+        tells = isinstance(state, JournalState) and (state is not JournalState.GONE or (known and known.missing))
+        return state if tells else JournalState.PREPARED
 
     async def close(self) -> None:
         """Nothing is left to do for now: the workers go, and the next write begins another run."""

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import history, journal, schema, store
+from tagger.catalog import history, journal, schema, store, views
 from tagger.catalog.engine import Connection, Writer, journal_path, open_history, open_writer
 from tagger.records import Field, FileStat, Inspection, JournalKind, JournalState, Prepared, TaggerError, TagValues
 
@@ -123,6 +123,19 @@ def test_runs_count_what_was_written_and_what_of_it_is_undone(writer: Writer) ->
         assert (first.began, first.ended) == ("2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z")
         assert [run.run for run in history.runs(connection, b"/music", 9)] == [1]
         assert [run.run for run in history.runs(connection, None, 1)] == [2]
+
+
+def test_status_counts_files_that_are_undone_apart(writer: Writer) -> None:
+    with writer.begin() as connection:
+        for path in (b"/music/a.mp3", b"/music/b.mp3", b"/music/c.mp3"):
+            put(connection, path)
+        rows = [
+            write(connection, path) for path in (b"/music/a.mp3", b"/music/a.mp3", b"/music/b.mp3", b"/music/c.mp3")
+        ]
+        undo(connection, b"/music/a.mp3", rows[1:2])
+        undo(connection, b"/music/b.mp3", rows[2:3])
+        status = views.status(connection)
+        assert (status.written, status.undone) == (2, 1)
 
 
 def test_no_row_is_compared_with_every_other(writer: Writer) -> None:

@@ -40,6 +40,7 @@ Event = Callable[["Life"], "Life"]
 HEARD: tuple[tuple[str, float], ...] = (("Jazz", 0.8), ("Rock", 0.8), ("Rock", 0.3))
 """What one model after the other says."""
 LENGTH = 5
+FILL = Policy(mood=FieldRule.OFF, custom=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Life:
 
     genre: Values
     content: str
-    policy: Policy = Policy(mood=FieldRule.OFF, custom=False)
+    policy: Policy = FILL
     heard: int = 0
     rows: tuple[JournalRow, ...] = ()  # newest first
     vetoed: bool = False
