@@ -144,7 +144,7 @@ class Pipeline:
     def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
         """The catalog follows the file; a field that the user changed after us is vetoed from now on."""
         notes: Mapping[str, str] = getattr(answer.proposal, "notes", {})
-        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER]
+        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER and not self.dry_run]
         with self.writer.begin() as connection:
             if answer.inspection.stat != known.stat:
                 store.put_inspection(connection, answer.inspection, due.root, time.time())

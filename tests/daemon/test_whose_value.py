@@ -221,6 +221,14 @@ def test_again_overwrites_where_that_is_the_policy_and_undo_gives_the_users_valu
     assert life.genre == ("Polka",)
 
 
+def test_a_dry_run_vetoes_nothing(life: Life) -> None:
+    life.scan()
+    life.user("Polka")
+    life.pipeline.dry_run = True
+    life.scan()
+    assert life.vetoes == frozenset()
+
+
 def test_again_leaves_what_is_ours_ours(life: Life) -> None:
     life.scan()
     life.again()
