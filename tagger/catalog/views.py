@@ -7,21 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from tagger.catalog import journal
-from tagger.catalog.history import Cost, cost
-from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
+from tagger.catalog.history import Cost, cost, files
+from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes
 from tagger.catalog.schema import roots as roots_table
-from tagger.records import (
-    Analysis,
-    Decision,
-    Failure,
-    Field,
-    FileStat,
-    JournalKind,
-    JournalRow,
-    JournalState,
-    Outcome,
-    Stage,
-)
+from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, Outcome, Stage
 
 _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
@@ -285,16 +274,14 @@ def status(connection: Connection) -> Status:
     """Numbers for people."""
     present = tracks.c.missing_since.is_(None)
     heard = exists().where(analyses.c.identity == tracks.c.identity)
-    write = and_(writes.c.state == JournalState.RENAMED, writes.c.kind == JournalKind.WRITE)
-    ever = select(func.count(func.distinct(writes.c.path))).where(write)
-    written = _count(connection, ever.where(~journal.undone()))
+    written, undone = files(connection)
     scans = connection.execute(select(roots_table.c.path, roots_table.c.scanned_at))
     return Status(
         tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
         missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
         heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
         written=written,
-        undone=_count(connection, ever) - written,
+        undone=undone,
         vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
         refused=_by_reason(
             connection, select(decisions.c.reason, func.count()).where(decisions.c.outcome == Outcome.REFUSED)
