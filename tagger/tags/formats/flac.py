@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tagger.records import TagValues
+from tagger.tags.fields import speaks_for_itself
 from tagger.tags.formats import id3, id3_values, vorbis_comment
 from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.payload import identity_of_ranges
@@ -67,7 +68,10 @@ class Flac:
         entries: tuple[bytes, ...] = ()
         try:
             comment = _comment(file, layout)
-            tags, entries = _with_leading_tags(file, comment.values()), comment.foreign
+            tags, entries = comment.values(), comment.foreign
+            for later in _later_comments(file, layout):
+                tags = id3_values.filled(tags, replace(later.values(), own={}))
+            tags = _with_leading_tags(file, tags)
         except FormatError as error:
             refusal = error.refused()
         return Content(
@@ -82,6 +86,9 @@ class Flac:
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         layout = _layout(file)
         comment = _comment(file, layout)
+        for later in _later_comments(file, layout):
+            if any(entry.field in changes and speaks_for_itself(entry.field) for entry in later.entries):
+                raise FormatError(Reason.COMMENT_TWICE)
         blocks = list(layout.blocks)
         place = _place(blocks, _COMMENT)
         old_body: Plan = (Literal(vorbis_comment.EMPTY),) if place is None else blocks[place].body
@@ -168,9 +175,15 @@ def _place(blocks: Sequence[_Block], block_type: int) -> int | None:
 
 
 def _comment(file: BinaryIO, layout: _Layout) -> vorbis_comment.Comment:
-    """The first comment of the file, the one that readers show; a second one is a foreign block."""
+    """The first comment of the file, the one that TagLib and mutagen show; a second one is a foreign block."""
     place = _place(layout.blocks, _COMMENT)
     return vorbis_comment.parse(vorbis_comment.EMPTY if place is None else _body(file, layout.blocks[place]))
+
+
+def _later_comments(file: BinaryIO, layout: _Layout) -> list[vorbis_comment.Comment]:
+    """Those behind the first, which FFmpeg shows as well."""
+    blocks = [block for block in layout.blocks if block.type == _COMMENT]
+    return [vorbis_comment.parse(_body(file, block)) for block in blocks[1:]]
 
 
 def _other_blocks(file: BinaryIO, layout: _Layout) -> tuple[bytes, ...]:
