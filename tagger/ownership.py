@@ -9,6 +9,8 @@ SEPARATORS = ("; ", "/")
 LABEL_FIELDS = ("TAGGER_GENRE", "TAGGER_MOOD")
 """Those whose change is worth a write; the others follow."""
 _STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
+_DONE = (JournalState.RENAMED, JournalState.PREPARED)
+"""Past the start, a row that is still open is one of a write that is just under way, or awaits its folder's fsync."""
 _Values = tuple[str, ...]
 
 
@@ -41,7 +43,7 @@ def told(rows: Sequence[JournalRow], name: str) -> Told:
     left: _Values | None = None
     for row in reversed(rows):
         values = row.prepared.written.get(name)
-        if values is None or row.state is not JournalState.RENAMED:
+        if values is None or row.state not in _DONE:
             continue
         found = row.prepared.replaced.get(name, ())
         if left is None or not equal(found, left):

@@ -221,6 +221,13 @@ def test_again_overwrites_where_that_is_the_policy_and_undo_gives_the_users_valu
     assert life.genre == ("Polka",)
 
 
+def test_what_was_just_written_counts_as_ours(life: Life) -> None:
+    life.scan()
+    with life.pipeline.writer.begin() as connection:
+        (track,) = views.find(connection, views.Filters(), None)
+    assert (life.genre, track.user_genres) == (("Jazz",), ())
+
+
 def test_a_dry_run_vetoes_nothing(life: Life) -> None:
     life.scan()
     life.user("Polka")
