@@ -144,7 +144,7 @@ class Pipeline:
     def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
         """The catalog follows the file; a field that the user changed after us is vetoed from now on."""
         notes: Mapping[str, str] = getattr(answer.proposal, "notes", {})
-        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER]
+        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER and not self.dry_run]
         with self.writer.begin() as connection:
             if answer.inspection.stat != known.stat:
                 store.put_inspection(connection, answer.inspection, due.root, time.time())
@@ -183,7 +183,8 @@ class Pipeline:
         row = await self._journaled(prepared, kind, undoes)
         answer = await self.files.do(jobs.Commit(prepared))
         states = {Committed: JournalState.RENAMED, Dropped: JournalState.DROPPED}
-        state = states.get(type(answer)) or await settled(self.files, prepared)  # the worker broke: the file tells
+        # where the worker broke, the file itself tells
+        state = states.get(type(answer)) or await settled(self.writer, self.files, prepared)
         if state is not JournalState.RENAMED:
             close(self.writer, [(row, state)])
             return answer  # type: ignore[no-any-return]
@@ -256,15 +257,16 @@ class Pipeline:
 
     async def recover(self) -> int:
         """Settles what the last run left open, then removes copies that nobody owns; how many rows are settled."""
+        await self.make_durable()  # what this run renamed is not cut off
         count = 0
         with self.writer.begin() as connection:
             rows = journal.open_rows(connection)
-            folders = journal.directories(connection)
+            folders = journal.directories(connection) if rows else ()
         for row in rows:
-            state = await settled(self.files, row.prepared)
+            state = await settled(self.writer, self.files, row.prepared)
             close(self.writer, [(OpenRow(row.id, row.kind, row.prepared), state)])
             count += state is not JournalState.PREPARED
-        for folder in sorted(folders if rows else ()):
+        for folder in sorted(folders):
             await self.remove_strays(folder)
         return count
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tagger.catalog import journal
+from tagger.catalog import journal, views
 from tagger.catalog.engine import Writer
 from tagger.daemon import jobs
 from tagger.daemon.workers import FileWorkers
+from tagger.ownership import taken_back
 from tagger.records import JournalKind, JournalState, Prepared
 from tagger.tags.fields import field_of
 
@@ -62,15 +63,20 @@ async def make_durable(writer: Writer, files: FileWorkers, renames: Renames) -> 
     closed = []
     for folder, rows in renames.taken().items():
         failed = await files.do(jobs.MakeDurable(folder)) is not None
-        closed += [(row, await settled(files, row.prepared) if failed else JournalState.RENAMED) for row in rows]
+        closed += [
+            (row, await settled(writer, files, row.prepared) if failed else JournalState.RENAMED) for row in rows
+        ]
     if closed:
         close(writer, closed)
 
 
-async def settled(files: FileWorkers, prepared: Prepared) -> JournalState:
-    """What became of a write; "prepared" where nobody can tell now."""
+async def settled(writer: Writer, files: FileWorkers, prepared: Prepared) -> JournalState:
+    """What became of a write; "prepared" where nobody can tell now, "gone" where a scan, too, missed the file."""
     state = await files.do(jobs.Settle(prepared))
-    return state if isinstance(state, JournalState) else JournalState.PREPARED
+    with writer.begin() as connection:
+        known = views.known_file(connection, prepared.path)
+    tells = isinstance(state, JournalState) and (state is not JournalState.GONE or (known and known.missing))
+    return state if tells else JournalState.PREPARED
 
 
 def close(writer: Writer, rows: Sequence[tuple[OpenRow, JournalState]]) -> None:
@@ -79,8 +85,10 @@ def close(writer: Writer, rows: Sequence[tuple[OpenRow, JournalState]]) -> None:
         for row, state in rows:
             journal.set_state(connection, row.id, state)
             if row.kind is JournalKind.UNDO and state is JournalState.RENAMED:
-                fields = sorted({field_of(name) for name in row.prepared.written})
-                journal.veto(connection, row.prepared.path, row.prepared.identity, fields, "undone", now_text())
+                path, identity = row.prepared.path, row.prepared.identity
+                names = taken_back(journal.rows_for(connection, path, identity), row.id)
+                fields = sorted({field_of(name) for name in names})
+                journal.veto(connection, path, identity, fields, "undone", now_text())
 
 
 def now_text() -> str:

@@ -48,6 +48,8 @@ class Scanner:
         young: list[tuple[bytes, bytes]] = []
         for root in roots:
             await self._look(root, young)
+        if settled := await self.pipeline.recover():  # now it is known what was moved, and what is gone
+            self.reporter.say(f"{settled} writes that were cut off are settled: their files were moved, or are gone")
         await self.work(roots, limit)
         if young and limit is None:
             await self._wait_for(young)

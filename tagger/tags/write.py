@@ -5,11 +5,12 @@ import os
 from contextlib import suppress
 from typing import BinaryIO
 
+from tagger.ownership import equal
 from tagger.records import Committed, Dropped, Edit, FileStat, Prepared, Refused
 from tagger.tags import opinion
 from tagger.tags.attributes import extended
 from tagger.tags.copy import Order, folder, make
-from tagger.tags.fields import STANDARD, equal, standing
+from tagger.tags.fields import STANDARD, standing
 from tagger.tags.formats.base import Carried, Format, FormatError, Plan, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.lease import BusyError, undisturbed

@@ -14,6 +14,7 @@ from tagger.catalog.engine import open_writer
 from tagger.catalog.views import Due
 from tagger.daemon import file_worker, renames
 from tagger.daemon.pipeline import Pipeline, program_version
+from tagger.daemon.scanner import Scanner
 from tagger.records import (
     Analysis,
     Failure,
@@ -66,7 +67,7 @@ def pipeline(tmp_path: Path, track: Path) -> Pipeline:
     writer = open_writer(tmp_path / "catalog.sqlite")
     with writer.begin() as connection:
         store.put_bundle(connection, header.id, header.name, header.version, header.labels, header.card)
-        store.put_root(connection, os.fsencode(track.parent), 1)
+        store.put_root(connection, os.fsencode(track.parent), track.stat().st_dev)
     made = Pipeline(writer=writer, files=Workers(), model=None, header=header, policy=Policy())  # type: ignore[arg-type]
     hear(made, track)
     return made
@@ -254,6 +255,82 @@ def test_an_undo_that_was_cut_off_behind_its_rename_is_vetoed_by_the_next_start(
     assert asyncio.run(pipeline.recover()) == 1
     with pipeline.writer.begin() as connection:
         assert journal.vetoed(connection, path, found.identity) == set(Field) - {Field.GROUPING}
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_that_was_deleted_after_the_crash_leaves_nothing_open(
+    pipeline: Pipeline, track: Path, what: str
+) -> None:
+    """It is closed as gone by the scan that misses it; should the file come back, its content decides."""
+    cut_off(pipeline)
+    content = track.read_bytes()
+    (track.parent / "another.txt").write_text("the disk is there")
+    (track if what == "file" else track.parent).rename(track.parent.parent / "away")
+    assert asyncio.run(pipeline.recover()) == 0  # perhaps its disk is not mounted
+    asyncio.run(scanner(pipeline).take(os.fsencode(track), os.fsencode(track.parent)))
+    assert asyncio.run(pipeline.recover()) == 1
+    assert states(pipeline) == []
+    assert all_states(pipeline) == ["gone"]
+    (track.parent.parent / "away").rename(track if what == "file" else track.parent)
+    asyncio.run(scanner(pipeline).take(os.fsencode(track), os.fsencode(track.parent)))
+    assert asyncio.run(pipeline.recover()) == 1
+    assert track.read_bytes() == content
+    assert all_states(pipeline) == ["renamed"]
+
+
+def test_a_file_that_was_moved_after_the_crash_is_settled_by_the_scan_that_finds_it(
+    pipeline: Pipeline, track: Path
+) -> None:
+    cut_off(pipeline)
+    track.rename(track.with_name("moved.mp3"))
+    assert asyncio.run(pipeline.recover()) == 0
+    said = scanner(pipeline)
+    asyncio.run(said.scan([os.fsencode(track.parent)]))
+    assert all_states(pipeline) == ["renamed"]
+    assert states(pipeline) == []
+
+
+def cut_off(pipeline: Pipeline) -> None:
+    """The file is the new one, and its row still open."""
+    gone = Failure(stage=Stage.WRITE, reason="input or output error")
+
+    class Cut(Workers):
+        async def do(self, job: Any) -> Any:
+            if type(job).__name__ == "Commit":
+                commit(job.prepared)
+                return gone
+            return gone if type(job).__name__ == "Settle" else file_worker._do(job)
+
+    pipeline.files = Cut()  # type: ignore[assignment]
+    asyncio.run(pipeline.decide(due(pipeline)[0]))
+    assert states(pipeline) == [JournalState.PREPARED]
+    pipeline.files = Workers()  # type: ignore[assignment]
+
+
+def scanner(pipeline: Pipeline) -> Scanner:
+    return Scanner(pipeline=pipeline, reporter=Quiet(), exclude=(), settle_s=0, in_flight=1)
+
+
+class Quiet:
+    """A reporter that keeps what is said."""
+
+    interactive = False
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def progress(self, done: int, total: int, text: str) -> None: ...
+
+    def confirm(self, text: str) -> bool:
+        return True
+
+
+def all_states(pipeline: Pipeline) -> list[str]:
+    with pipeline.writer.begin() as connection:
+        return [state for (state,) in connection.exec_driver_sql("SELECT state FROM writes ORDER BY id")]
 
 
 def states(pipeline: Pipeline) -> list[JournalState]:

@@ -442,7 +442,7 @@ def test_a_file_whose_disk_is_away_is_settled_when_it_is_back(mp3: Path) -> None
     prepared = prepared_of(mp3)
     commit(prepared)
     away = mp3.parent.rename(mp3.parent.with_name("away"))
-    assert recover.settle(prepared) is JournalState.PREPARED
+    assert recover.settle(prepared) is JournalState.GONE
     away.rename(mp3.parent)
     assert recover.settle(prepared) is JournalState.RENAMED
 
