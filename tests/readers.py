@@ -15,7 +15,10 @@ from types import ModuleType
 from typing import IO, Any
 
 Shown = dict[str, str]
-"""genre, mood and tagger_* in lower case -> the text that is shown; several values joined by the reader's `joiner`."""
+"""genre, mood, title, artist, album and tagger_* in lower case -> the text that is shown.
+
+Several values are joined by the reader's `joiner`.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ def _shown(pairs: Iterable[tuple[str, object]], joiner: str) -> Shown:
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         key = re.sub("^tagger_?", "tagger_", name.lower()).replace("tmoo", "mood").replace("wm/", "")
-        if key in ("genre", "mood") or key.startswith("tagger_"):
+        if key in ("genre", "mood", "title", "artist", "album") or key.startswith("tagger_"):
             found.setdefault(key, []).append(str(value))
     return {key: joiner.join(values) for key, values in found.items()}
 

@@ -18,7 +18,7 @@ from tagger.library import mounts
 from tagger.library.settle import Settling, age_s
 from tagger.library.walk import Found, Walk
 from tagger.records import Edit, Field, FileStat, Outcome
-from tagger.tags.fields import PREFIX, field_of
+from tagger.tags.fields import OLDER_TAG, PREFIX, field_of
 
 _Item = TypeVar("_Item")
 _PAGE = 2000
@@ -61,6 +61,8 @@ class Scanner:
         given = self.turn.given
         for root in roots:
             await self._look(root, young)
+        if settled := await self.pipeline.recover():  # now it is known what was moved, and what is gone
+            self.reporter.say(f"{settled} writes that were cut off are settled: their files were moved, or are gone")
         await self.work(roots, limit)
         if young and limit is None:
             await self._wait_for(young)
@@ -331,6 +333,7 @@ class Scanner:
             for ended in await asyncio.gather(*workers, return_exceptions=True):
                 if ended is not None:
                     raise ended
+            await self.pipeline.make_durable()
 
 
 def _one_a_recording(due: Iterable[Due]) -> list[Due]:
@@ -374,4 +377,6 @@ def describe(edit: Edit) -> list[str]:
     for one in Field:
         if one not in changed and one in edit.notes:
             lines.append(f"  {PREFIX + '*' if one is Field.CUSTOM else one}: not written: {edit.notes[one]}")
+    if OLDER_TAG in edit.notes:
+        lines.append(f"  {OLDER_TAG}: {edit.notes[OLDER_TAG]}")
     return lines

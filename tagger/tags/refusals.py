@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SPARSE = "the file has holes: an incomplete download"
     OWNER = "the file's owner or access rights could not be given back to it"
     DISK_FULL = "not enough space for a copy beside the file"
+    BUSY = "another program has the file open for writing"
 
     # what became of the copy
     NOT_VERIFIED = "the changed copy did not pass its check"
@@ -37,7 +38,7 @@ class Reason(StrEnum):
     ID3_SIZES = "an ID3v2.4 tag as old versions of iTunes wrote it, which other programs would no longer read whole"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # DSF, TTA
+    # DSF, TTA, MP3
     DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
     APE_BESIDE = "a genre or mood in an APE tag at the end, which players would go on showing"
 

@@ -17,17 +17,10 @@ from typing import BinaryIO
 
 from mutagen.id3 import Frames
 
-from tagger.tags.formats.base import Copy, FormatError, Literal, Segment, Style
-from tagger.tags.formats.id3_frames import (
-    GENRE,
-    GROUPING,
-    TEXT,
-    Frame,
-    frames,
-    from_synchsafe,
-    sizes_look_plain,
-    synchsafe,
-)
+from tagger.tags.fields import STANDARD
+from tagger.tags.formats.base import Carried, Copy, FormatError, Literal, Segment, Style
+from tagger.tags.formats.id3_frames import TEXT, Frame, frames, from_synchsafe, sizes_look_plain, synchsafe
+from tagger.tags.formats.id3_text import carried_values, create, text_frame
 from tagger.tags.formats.id3_unsynchronised import View, unsynchronise, view
 from tagger.tags.refusals import Reason
 
@@ -58,6 +51,13 @@ class Tag:
     def stored_whole(self) -> bool:
         """Whether all that follows the header is unsynchronised as one."""
         return self.version < 4 and bool(self.flags & _UNSYNCHRONISED)
+
+    def stored(self, frame: bytes) -> bytes:
+        """A frame of ours as it stands in this tag."""
+        return unsynchronise(frame) if self.stored_whole else frame
+
+
+NEW = Tag(version=4, flags=0, length=0, extended=b"", frames=())
 
 
 def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
@@ -121,7 +121,7 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     """
     if tag is None and not any(changes.values()):
         return []
-    old = tag or Tag(version=4, flags=0, length=0, extended=b"", frames=())
+    old = tag or NEW
     front, body = _new_frames(old, changes, style)
     content = [*front, *body]
     footer = HEADER_BYTES if old.flags & _FOOTER else 0
@@ -160,6 +160,18 @@ def _prove_plain_sizes(old: Tag, made: Sequence[Segment], changes: Mapping[str, 
         raise FormatError(Reason.ID3_SIZES)
 
 
+def carried(tag: Tag | None, older: Mapping[str, tuple[str, ...]]) -> Carried:
+    """What a tag without frames, or a new one, takes over of what older tags say."""
+    if tag and tag.frames:
+        return Carried()
+    new = tag or NEW
+    values = {
+        name: texts if name in STANDARD else carried_values(name, texts, new.version) for name, texts in older.items()
+    }
+    entries = (create(name, texts, new.version, Style()) for name, texts in values.items() if name not in STANDARD)
+    return Carried(values=values, entries=tuple(new.stored(entry) for entry in entries))
+
+
 def _extended_header(data: bytes, version: int) -> bytes:
     """The extended header; one that holds a checksum or restrictions is refused, for they would no longer hold.
 
@@ -187,9 +199,6 @@ def _with_padding(extended: bytes, version: int, padding: int) -> bytes:
 def _new_frames(tag: Tag, changes: Mapping[str, Sequence[str]], style: Style) -> tuple[list[Segment], list[Segment]]:
     """What goes in front, and the old frames with the changed fields replaced in their places."""
 
-    def stored(frame: bytes) -> Literal:
-        return Literal(unsynchronise(frame) if tag.stored_whole else frame)
-
     waiting = {name: values for name, values in changes.items() if values}
     body: list[Segment] = []
     hidden = False  # behind an empty frame
@@ -198,50 +207,21 @@ def _new_frames(tag: Tag, changes: Mapping[str, Sequence[str]], style: Style) ->
         if frame.field not in changes:
             body.append(Copy(frame.offset, len(frame.raw)))
         elif frame.field in waiting and not hidden:
-            body.append(stored(_renew(frame, waiting.pop(frame.field), tag.version, style)))
+            body.append(Literal(tag.stored(_renew(frame, waiting.pop(frame.field), tag.version, style))))
     spelling = {frame.field: frame for frame in reversed(tag.frames) if frame.field in waiting}
     front: list[Segment] = []
     if tag.stored_whole and tag.frames and tag.frames[-1].raw.endswith(b"\xff"):
         body.append(Literal(b"\0"))  # else what follows could be taken for the start of an MPEG frame
     for name, values in waiting.items():
         old = spelling.get(name)
-        made = _renew(old, values, tag.version, style) if old else _create(name, values, tag.version, style)
-        front.append(stored(made))
+        made = _renew(old, values, tag.version, style) if old else create(name, values, tag.version, style)
+        front.append(Literal(tag.stored(made)))
     return front, body
 
 
 def _renew(old: Frame, values: Sequence[str], version: int, style: Style) -> bytes:
     description = old.description if old.id in TEXT else None
-    return _text_frame(old.id, description, values, version, style)
-
-
-def _create(name: str, values: Sequence[str], version: int, style: Style) -> bytes:
-    if name == "genre":
-        return _text_frame(GENRE[version == 2], None, values, version, style)
-    if name == "grouping":
-        return _text_frame(GROUPING[version == 2], None, values, version, style)
-    if name == "mood" and (version == 4 or (version == 3 and style.v23_mood == "TMOO")):
-        return _text_frame(b"TMOO", None, values, version, style)
-    return _text_frame(TEXT[version == 2], "MOOD" if name == "mood" else name, values, version, style)
-
-
-def _text_frame(frame_id: bytes, description: str | None, values: Sequence[str], version: int, style: Style) -> bytes:
-    if frame_id in GENRE:  # a leading parenthesis would be read as a numeric reference
-        values = ["(" + value if value.startswith("(") else value for value in values]
-    text = ("\0" if version == 4 else style.v23_separator).join(values)
-    if description is not None:
-        text = f"{description}\0{text}"
-    if all(char < "\u00ff" for char in text):  # 0xFF itself would have to be unsynchronised in version 2.4
-        body = b"\0" + text.encode("latin-1")
-    elif version == 4:
-        body = b"\3" + text.encode("utf-8")
-    else:  # each string begins with a byte order mark of its own
-        strings = text.split("\0", 1) if description is not None else [text]
-        body = b"\1" + b"\0\0".join(b"\xff\xfe" + string.encode("utf-16-le") for string in strings)
-    if version == 2:
-        return frame_id + len(body).to_bytes(3, "big") + body
-    size = synchsafe(len(body)) if version == 4 else len(body).to_bytes(4, "big")
-    return frame_id + size + b"\0\0" + body
+    return text_frame(old.id, description, values, version, style)
 
 
 def _tag_length(header: bytes) -> int:

@@ -16,8 +16,8 @@ from typing import BinaryIO
 from typing import Literal as OneOf
 
 from tagger.records import TagValues
-from tagger.tags.formats import id3, id3_values
-from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
+from tagger.tags.formats import id3, id3_values, older
+from tagger.tags.formats.base import PADDING_BYTES, Carried, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.iff_chunks import MAX_BYTES, TAG_ID, Chunk, chunks_of, read_body
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
@@ -45,11 +45,13 @@ class Iff:
         tags, refusal = TagValues(), None
         foreign: tuple[bytes, ...] = ()
         codec, length_seconds, channels = "pcm", None, None
+        carried = Carried()
         try:
             chunks = self._chunks(file)
             length_seconds, channels = self._length(file, chunks)
             tags = self._values(file, chunks)
             foreign = self._foreign(file, chunks)
+            carried = self._carried(file, chunks)
         except FormatError as error:
             refusal = error.refused()
         return Content(
@@ -59,6 +61,7 @@ class Iff:
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
@@ -146,6 +149,12 @@ class Iff:
             found.append(file.read(part.length))
         return (*found, *(tag.foreign if tag else ()))
 
+    def _carried(self, file: BinaryIO, chunks: list[Chunk]) -> Carried:
+        """TagLib goes by LIST INFO only where there is no ID3 tag."""
+        infos = [read_body(file, chunk) for chunk in chunks if self._is_info(file, chunk)]
+        found = older.merged(older.from_info(_info_parts(info)) for info in infos)
+        return id3.carried(self._tag(file, self._tag_chunk(chunks)), found)
+
     def _is_info(self, file: BinaryIO, chunk: Chunk) -> bool:
         if self.form != b"RIFF" or chunk.id != b"LIST":
             return False
@@ -157,12 +166,12 @@ class Iff:
             return None
         for part in _info_parts(read_body(file, chunk)):
             if part.startswith(b"IGNR"):
-                return part[8:].rstrip(b"\0").decode("utf-8", "replace") or None
+                return older.info_text(part) or None
         return None
 
     def _info(self, file: BinaryIO, chunk: Chunk, genre: tuple[str, ...]) -> bytes | None:
-        """The body of a LIST INFO with its genre replaced; None where it has none."""
-        if self._info_genre(file, chunk) is None:
+        """The body of a LIST INFO with its genre replaced; None where it has none, or this one."""
+        if self._info_genre(file, chunk) in (None, *genre[:1]):
             return None
         parts = _info_parts(read_body(file, chunk))
         text = genre[0].encode() + b"\0" if genre else b""

@@ -13,8 +13,8 @@ import mutagen.asf
 import pytest
 from mutagen.asf import ASFValue
 
+from tagger.ownership import equal
 from tagger.tags import opinion
-from tagger.tags.fields import equal
 from tagger.tags.formats.asf import ASF
 from tagger.tags.formats.asf_objects import (
     DATA,

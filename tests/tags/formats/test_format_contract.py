@@ -23,8 +23,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tagger.ownership import equal
 from tagger.tags import opinion
-from tagger.tags.fields import equal
 from tagger.tags.formats.base import Format, FormatError, Literal, Style
 from tagger.tags.formats.detect import FORMATS, detect
 from tagger.tags.splice import blocks, inverse
