@@ -83,12 +83,14 @@ def put_bundle(
 
 
 def put_analysis(connection: Connection, identity: str, analysis: Analysis, length_seconds: float, now: float) -> None:
-    """What a bundle heard in a recording; an earlier analysis by the same bundle is replaced."""
+    """What a bundle heard in a recording; it takes the place of what was heard before, by this bundle or another.
+
+    So a catalog that is heard anew answers from the older analysis until this moment, and never grows.
+    """
     values = asdict(analysis) | {"identity": identity, "analyzed_at": now}
     values["probabilities"] = {head: dict(labels) for head, labels in analysis.probabilities.items()}
-    connection.execute(
-        upsert(analyses).values(values).on_conflict_do_update(index_elements=["identity", "bundle_id"], set_=values)
-    )
+    connection.execute(delete(analyses).where(analyses.c.identity == identity))
+    connection.execute(insert(analyses).values(values))
     connection.execute(
         update(recordings).where(recordings.c.identity == identity).values(length_seconds=length_seconds)
     )

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from tagger.catalog import store, views
-from tagger.daemon import control, undoing
+from tagger.daemon import control, session, undoing
 from tagger.daemon.pipeline import StoppingError
 from tagger.daemon.report import Reporter, ScanCounts
 from tagger.daemon.scanner import Scanner
@@ -107,6 +108,9 @@ def _handler(daemon: _Daemon) -> control.Handler:
             scanner = daemon.helper(turn)
             if request["do"] == "prune":
                 return asdict(undoing.prune(scanner.pipeline.writer, request["before"]))
+            if request["do"] == "use":
+                await _use(daemon, request["bundle"], rewrite=request["rewrite"])
+                return {}
             paths = control.as_paths(request["paths"])
             if request["do"] == "undo":
                 selection, dry_run = Selection(**request["selection"]), request["dry_run"]
@@ -115,6 +119,13 @@ def _handler(daemon: _Daemon) -> control.Handler:
             return asdict(await write(scanner, paths or (), again=request["again"]))
 
     return handle
+
+
+async def _use(daemon: _Daemon, bundle: str | None, *, rewrite: bool) -> None:
+    """Another bundle; a scan that is under way goes on with it, and the next one listens to the rest."""
+    path = None if bundle is None else Path(os.fsdecode(bytes.fromhex(bundle)))
+    await session.switch(daemon.scanner.pipeline, replace(daemon.settings, bundle=path, rewrite=rewrite))
+    daemon.rescan.set()
 
 
 async def _scan(daemon: _Daemon) -> None:
