@@ -91,7 +91,7 @@ def test_what_is_no_good_is_said_before_anything_changes(own: Path, bundle: Path
     [
         ("", "[model]\nrewrite = false\n"),
         ("model.device = 'cpu'\n", "model.device = 'cpu'\nmodel.rewrite = false\n"),
-        ("model = {device = 'cpu'}\n", "model = {device = 'cpu', rewrite = false}\n"),
+        ("model = {device = 'cpu'}\n", "model = {device = 'cpu',rewrite = false}\n"),
         ("[model]\r\nrewrite = true # so\r\n", "[model]\r\nrewrite = false # so\r\n"),
     ],
 )
