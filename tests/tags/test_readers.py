@@ -285,9 +285,7 @@ def test_the_table_tells_of_every_file_and_stands_in_the_page(root: Path) -> Non
     assert TABLE in (root / "docs" / "tags.md").read_text(encoding="utf-8")
 
 
-def test_taglib_calls_the_grouping_of_id3_work(
-    music: Path, need_module: Callable[[str], ModuleType]
-) -> None:
+def test_taglib_calls_the_grouping_of_id3_work(music: Path, need_module: Callable[[str], ModuleType]) -> None:
     taglib = need_module("taglib")
     works = set()
     for path in music.glob("* 2.*"):
