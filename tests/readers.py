@@ -15,7 +15,10 @@ from types import ModuleType
 from typing import IO, Any
 
 Shown = dict[str, str]
-"""genre, mood, grouping and tagger_* in lower case -> the text that is shown; several values joined by `joiner`."""
+"""genre, mood, grouping, title, artist, album and tagger_* in lower case -> the text that is shown.
+
+Several values are joined by the reader's `joiner`.
+"""
 _GROUPINGS = {"work", "tt1", "contentgroupdescription"}
 """Other names of the grouping: of TagLib and kid3, of FFmpeg in ID3v2.2, of WMA."""
 
@@ -48,7 +51,7 @@ def _shown(pairs: Iterable[tuple[str, object]], joiner: str) -> Shown:
     for name, value in pairs:
         key = re.sub("^tagger_?", "tagger_", re.sub("^wm[/_]", "", name.lower())).replace("tmoo", "mood")
         key = "grouping" if key in _GROUPINGS else key
-        if key in ("genre", "mood", "grouping") or key.startswith("tagger_"):
+        if key in ("genre", "mood", "grouping", "title", "artist", "album") or key.startswith("tagger_"):
             found.setdefault(key, []).append(str(value))
     return {key: joiner.join(values) for key, values in found.items()}
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from tagger.catalog import journal
-from tagger.catalog.history import Cost, cost
-from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
+from tagger.catalog.history import Cost, cost, files
+from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes
 from tagger.catalog.schema import roots as roots_table
-from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
+from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, Outcome, Stage
 
 _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
@@ -99,12 +99,13 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The catalog in numbers of tracks; `refused` and `failed` by reason."""
+    """The catalog in numbers of tracks; `refused` and `failed` by reason. `undone`: all taken back."""
 
     tracks: int
     missing: int
     heard: int
     written: int
+    undone: int
     vetoed: int
     refused: Mapping[str, int]
     failed: Mapping[str, int]
@@ -273,13 +274,14 @@ def status(connection: Connection) -> Status:
     """Numbers for people."""
     present = tracks.c.missing_since.is_(None)
     heard = exists().where(analyses.c.identity == tracks.c.identity)
-    written = select(func.count(func.distinct(writes.c.path))).where(writes.c.state == JournalState.RENAMED)
+    written, undone = files(connection)
     scans = connection.execute(select(roots_table.c.path, roots_table.c.scanned_at))
     return Status(
         tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
         missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
         heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
-        written=_count(connection, written),
+        written=written,
+        undone=undone,
         vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
         refused=_by_reason(
             connection, select(decisions.c.reason, func.count()).where(decisions.c.outcome == Outcome.REFUSED)
@@ -385,6 +387,7 @@ def _user_genres(connection: Connection, track_ids: Sequence[int]) -> dict[int, 
         query = select(track_values.c.track_id, track_values.c.position, track_values.c.value).where(
             track_values.c.track_id.in_(track_ids[start : start + _PARAMETERS]),
             _user_genre(track_values.c.field.concat("")),
+            track_values.c.value != "",
         )
         for track_id, position, value in connection.execute(query):
             found.setdefault(track_id, {})[position] = value

@@ -18,14 +18,21 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from tagger.tags.fields import PREFIX, STANDARD
+from tagger.tags.formats.names import CARRIED, GAIN
 
 Values = dict[str, tuple[str, ...]]
-"""Field name as edits use it -> values."""
+"""Field name as edits use it, or as `formats.names` does -> values."""
+_ID3_NAMES = {"TYER": "date"} | {names.id3: name for name, names in CARRIED.items()}
+_VORBIS_NAMES = {names.vorbis: name for name, names in CARRIED.items()}
+_APE_NAMES = {names.ape.upper(): name for name, names in CARRIED.items()}
 _ASF_NAMES = {"WM/GENRE": "genre", "WM/MOOD": "mood", "WM/CONTENTGROUPDESCRIPTION": "grouping"}
 
 
 def values(file: BinaryIO, container: str) -> Values:
-    """Our fields as mutagen reads them. Raises whatever mutagen raises for a file that it cannot read."""
+    """Our fields, and those that a new tag takes over, as mutagen reads them.
+
+    Raises whatever mutagen raises for a file that it cannot read.
+    """
     return _READERS[container](_NoLonger(file))
 
 
@@ -49,9 +56,11 @@ def _id3(tags: Any) -> Values:
             found["genre"] = tuple(frame.genres)
         elif frame.FrameID == "TIT1":
             found["grouping"] = tuple(map(str, frame.text))
+        elif frame.FrameID in _ID3_NAMES and not getattr(frame, "desc", ""):
+            found[_ID3_NAMES[frame.FrameID]] = tuple(map(str, frame.text))
         elif frame.FrameID == "TMOO" or (frame.FrameID == "TXXX" and frame.desc.upper() == "MOOD"):
             found["mood"] = tuple(map(str, frame.text))
-        elif frame.FrameID == "TXXX" and frame.desc.upper().startswith(PREFIX):
+        elif frame.FrameID == "TXXX" and frame.desc.upper().startswith((PREFIX, GAIN)):
             found[frame.desc.upper()] = tuple(map(str, frame.text))
     return found
 
@@ -66,8 +75,8 @@ def _leading_id3(file: Any) -> Values:
 def _comment(tags: Any) -> Values:
     found: dict[str, list[str]] = {}
     for key, value in tags or ():
-        name = key.lower() if key.lower() in STANDARD else key.upper()
-        if name in STANDARD or name.startswith(PREFIX):
+        name = key.lower() if key.lower() in STANDARD else _VORBIS_NAMES.get(key.upper(), key.upper())
+        if name in STANDARD or name in CARRIED or name.startswith((PREFIX, GAIN)):
             found.setdefault(name, []).append(value)
     return {name: tuple(texts) for name, texts in found.items()}
 
@@ -96,8 +105,8 @@ def _ape(file: Any) -> Values:
     except APENoHeaderError:
         return found
     for key, entry in tags.items():
-        name = key.lower() if key.lower() in STANDARD else key.upper()
-        if entry.kind == TEXT and (name in STANDARD or name.startswith(PREFIX)):
+        name = key.lower() if key.lower() in STANDARD else _APE_NAMES.get(key.upper(), key.upper())
+        if entry.kind == TEXT and (name in STANDARD or name in CARRIED or name.startswith((PREFIX, GAIN))):
             found[name] = tuple(entry)
     return found
 

@@ -476,6 +476,30 @@ def test_a_genre_is_the_files_own_or_else_the_models(library: Writer) -> None:
     assert found(library, genre="blues") == ["unknown"]
 
 
+def test_a_value_that_is_a_list_is_found_by_each_part(writer: Writer) -> None:
+    lists = ("Bebop; Live", "Live/Bebop", "Swing, Bebop", "Bebop\0Swing", "R&B/Soul", "Bebop Revival")
+    with writer.begin() as connection:
+        for number, text in enumerate(lists):
+            put(connection, b"/music/%d.mp3" % number, identity=str(number), inode=number, genre=(text,))
+        rows = views.find(connection, Filters(), None)
+    assert found(writer, genre="bebop") == ["0", "1", "2", "3"]
+    assert found(writer, genre="soul") == ["4"]
+    assert found(writer, genre="r&b") == ["4"]
+    assert found(writer, genre="jazz") == ["0", "1", "2", "3"]
+    assert rows[0].user_genres == ("Bebop; Live",)  # shown as it stands in the file
+
+
+def test_several_values_that_stand_joined_are_ours_all_the_same(writer: Writer) -> None:
+    """As ID3v2.3 holds them."""
+    with writer.begin() as connection:
+        put(connection, b"/music/a.mp3")
+        row = journal.add(connection, prepared(b"/music/a.mp3", genre=("Jazz", "Blues")), JournalKind.WRITE, "t")
+        journal.set_state(connection, row, JournalState.RENAMED)
+        put(connection, b"/music/a.mp3", genre=("Jazz; Blues",))
+        (track,) = views.find(connection, Filters(), None)
+    assert track.user_genres == ()
+
+
 def test_filters_combine_and_confidence_counts_for_what_is_predicted(library: Writer) -> None:
     assert found(library, mood="happy", genre="jazz") == ["model", "bebop"]
     assert found(library, genre="jazz", min_confidence=0.5) == ["bebop", "model", "ours"]

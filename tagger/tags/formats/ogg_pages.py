@@ -18,6 +18,7 @@ CONTINUED, FIRST, LAST = 1, 2, 4
 _POLYNOMIAL = 0x04C11DB7
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _MAX_SEGMENTS = 255
+_ID3V1_BYTES = 128
 _NO_PACKET_ENDS = b"\xff" * 8
 
 
@@ -59,12 +60,14 @@ class Page:
 
 
 def pages(file: BinaryIO) -> Iterator[Page]:
-    """The pages of a file, one after the other. Raises FormatError at bytes that are none."""
+    """The pages of a file, one after the other, up to an ID3v1 tag at its end. Raises FormatError at other bytes."""
     size_bytes = file.seek(0, os.SEEK_END)
     position = 0
     while position < size_bytes:
         file.seek(position)
         head = file.read(HEADER_BYTES + _MAX_SEGMENTS)
+        if head.startswith(b"TAG") and position == size_bytes - _ID3V1_BYTES:
+            return
         if len(head) < HEADER_BYTES or head[:5] != b"OggS\0":
             raise FormatError(Reason.OGG_TRAILING, f"at byte {position}")
         header = head[: HEADER_BYTES + head[26]]
