@@ -10,7 +10,18 @@ from tagger.catalog import journal
 from tagger.catalog.history import Cost, cost
 from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
 from tagger.catalog.schema import roots as roots_table
-from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, JournalState, Outcome, Stage
+from tagger.records import (
+    NOT_HEARD,
+    Analysis,
+    Decision,
+    Failure,
+    Field,
+    FileStat,
+    JournalRow,
+    JournalState,
+    Outcome,
+    Stage,
+)
 
 _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
@@ -64,6 +75,7 @@ class Filters:
     genre_label: str | None = None  # one of the vocabulary's
     genre_word: str | None = None  # or a kind of music below one, normalized
     min_confidence: float = 0.0  # of each predicted field that is asked for
+    all_audio: bool = False  # also what is no music
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,7 @@ class Status:
     tracks: int
     missing: int
     heard: int
+    not_music: int
     written: int
     vetoed: int
     refused: Mapping[str, int]
@@ -237,6 +250,8 @@ def find(connection: Connection, filters: Filters, limit: int | None) -> list[Tr
     A genre matches the file's own where the user has one, else the prediction; a value that we wrote is the model's.
     """
     query = _track_query().where(tracks.c.missing_since.is_(None))
+    if not filters.all_audio:
+        query = query.where(_may_be_music())
     sureness: list[ColumnElement[float]] = []
     if filters.mood:
         query = query.where(analyses.c.mood == filters.mood, analyses.c.mood_confidence >= filters.min_confidence)
@@ -279,6 +294,7 @@ def status(connection: Connection) -> Status:
         tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
         missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
         heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
+        not_music=_count(connection, select(func.count()).where(decisions.c.outcome == Outcome.NOT_MUSIC)),
         written=_count(connection, written),
         vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
         refused=_by_reason(
@@ -342,6 +358,12 @@ def _track_query() -> Select[Any]:
         .outerjoin(recordings, recordings.c.identity == tracks.c.identity)
         .outerjoin(analyses, and_(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == latest))
     )
+
+
+def _may_be_music() -> ColumnElement[bool]:
+    """Neither heard to be no music, nor too short or silent to be heard."""
+    unheard = select(failures.c.track_id).where(failures.c.reason.in_(NOT_HEARD))
+    return and_(analyses.c.is_music.is_not(False), tracks.c.id.not_in(unheard))
 
 
 def _genre_matches(filters: Filters) -> ColumnElement[bool]:
