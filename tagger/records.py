@@ -102,6 +102,7 @@ class Inspection:
     channels: int | None
     tags: TagValues
     refusal: "Refused | None" = None  # why this file can never be written as it stands; it is analysed all the same
+    carried: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a new tag takes over from an older one
 
 
 class FieldRule(StrEnum):
@@ -141,7 +142,9 @@ class Policy:
 class History:
     """What the journal knows of a track when an edit is proposed."""
 
-    written: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)  # last standard values that we wrote
+    written: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)  # last values that we wrote, not undone
+    before: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)  # of those, what the user had there
+    released: frozenset[Field] = frozenset()  # of those, where a change by the user is no veto: `write --again`
     vetoes: frozenset[Field] = frozenset()
 
 
@@ -166,6 +169,7 @@ class Edit:
     notes: Mapping[str, str]  # field name -> why it is not written ("below the gate", "the user's own value", "veto")
     policy: Policy
     bundle_id: str | None  # None: an undo
+    carried: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the inspection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +229,7 @@ class JournalState(StrEnum):
     RENAMED = "renamed"
     DROPPED = "dropped"
     FOREIGN = "foreign"
+    GONE = "gone"  # after a crash: the file was no longer there; should it come back, its content decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +242,7 @@ class JournalRow:
     run: int | None = None  # one scan, or one stretch of the daemon's writing; None: an undo, or older than runs
     undoes: tuple[int, ...] | None = None  # of an undo: the writes that are taken back with it; None: all before it
     undone: bool = False  # of a write: an undo took it back
+    released: bool = False  # of a write: `write --again` was said since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

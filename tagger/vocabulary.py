@@ -240,6 +240,11 @@ def _by_last_words(words: str) -> frozenset[str]:
     return frozenset()
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """The words of a genre that lists several, normalized, each once: "Bebop; Live" is bebop and live."""
+    return tuple(dict.fromkeys(filter(None, map(normalize, _SEPARATORS.split(text)))))
+
+
 def genre_words() -> dict[str, tuple[str, ...]]:
     """Every known genre word, normalized, and the labels it belongs to."""
     return {word: canonical_genres(word) for word in sorted(_labels().keys() | _parents().keys())}

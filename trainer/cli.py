@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tagger.harmless import harmless
 from tagger.records import TaggerError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Bar:
     """Progress of one long step after the other, on stderr; lines of text where nobody watches a terminal."""
 
     def __enter__(self) -> "Bar":
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        words = TextColumn("{task.description}", markup=False)
+        columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._progress.start()
         self._task: Any = None
@@ -43,6 +45,7 @@ class Bar:
         self._progress.stop()
 
     def __call__(self, done: int, total: int, text: str) -> None:
+        text = harmless(text)
         step = text.split(",")[0]
         if step != self._last:
             self._task, self._last = self._progress.add_task(text, total=total), step
@@ -153,7 +156,7 @@ def main() -> None:
     try:
         app()
     except TaggerError as error:
-        print(f"trainer: {error}", file=sys.stderr)
+        print(harmless(f"trainer: {error}"), file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("librosa", "sklearn", "matplotlib", "scipy"):

@@ -59,6 +59,14 @@ def cost(connection: Connection, before: str | None = None) -> Cost:
     return Cost(writes=found[0], records=found[1], undo_bytes=found[2] or 0, oldest=found[3])
 
 
+def files(connection: Connection) -> tuple[int, int]:
+    """How many files were written: those in which a write stands, and those of which every write is undone."""
+    ever = select(func.count(func.distinct(writes.c.path)))
+    ever = ever.where(writes.c.state == JournalState.RENAMED, writes.c.kind == JournalKind.WRITE)
+    standing = int(connection.execute(ever.where(~undone())).scalar_one())
+    return standing, int(connection.execute(ever).scalar_one()) - standing
+
+
 def entries(connection: Connection, path: bytes | None, limit: int) -> list[Entry]:
     """The newest writes and undos, newest first; of a file, or of all that lie below a folder, where one is named."""
     names = ("id", "at", "path", "kind", "run", "bundle_id", "written", "replaced")

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger import ownership
 from tagger.catalog.schema import tracks, vetoes, writes
 from tagger.records import Field, FileStat, History, JournalKind, JournalRow, JournalState, Prepared, Selection
 
@@ -40,7 +41,7 @@ def add(
 ) -> int:
     """A row in state "prepared", and its id; `at` is ISO 8601 in UTC. An undo names the writes that it takes back."""
     values = asdict(prepared) | {"kind": kind, "state": JournalState.PREPARED, "at": at, "run": run}
-    values["undoes"] = None if undoes is None else list(undoes)
+    values |= {"undoes": None if undoes is None else list(undoes), "released": None}
     values["stat_before"] = prepared.stat_before._asdict()
     row = {column.name: values[column.name] for column in writes.columns if column.name != "id"}
     return int(connection.execute(insert(writes).values(row)).inserted_primary_key[0])  # type: ignore[index]
@@ -55,8 +56,9 @@ def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
 
 
 def open_rows(connection: Connection) -> list[JournalRow]:
-    """Rows whose write was under way when the program ended, oldest first."""
-    query = _rows().where(writes.c.state == JournalState.PREPARED).order_by(writes.c.id)
+    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back."""
+    back = and_(writes.c.state == JournalState.GONE, at_home(writes.c.path, writes.c.identity))
+    query = _rows().where(or_(writes.c.state == JournalState.PREPARED, back)).order_by(writes.c.id)
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
@@ -121,26 +123,7 @@ def move(connection: Connection, old: bytes, new: bytes, identity: str) -> None:
 
 def history(connection: Connection, path: bytes, identity: str) -> History:
     """What of a file's standard fields and labels is ours, and what the user has taken back."""
-    return History(written=_written(rows_for(connection, path, identity)), vetoes=vetoed(connection, path, identity))
-
-
-def _written(rows: Iterable[JournalRow]) -> dict[Field, tuple[str, ...]]:
-    """The last values that we wrote, by field; rows newest first. What an undo took back is no longer ours."""
-    found: dict[str, tuple[str, ...] | None] = {}
-    taken_back: set[tuple[str, int]] = set()
-    for row in rows:
-        if row.state is not JournalState.RENAMED:
-            continue
-        for name, values in row.prepared.written.items():
-            if row.undoes is not None:
-                taken_back |= {(name, row_id) for row_id in row.undoes}
-            elif (name, row.id) not in taken_back:
-                found.setdefault(name, values if row.kind is JournalKind.WRITE else None)
-    standard = {field: found.get(field) or () for field in (Field.GENRE, Field.MOOD, Field.GROUPING)}
-    written = {field: values for field, values in standard.items() if values}
-    labels = (found.get("TAGGER_GENRE") or (), found.get("TAGGER_MOOD") or ())
-    custom = (*labels[0], *labels[1])
-    return written | ({Field.CUSTOM: custom} if custom else {})
+    return ownership.history(rows_for(connection, path, identity), vetoed(connection, path, identity))
 
 
 def veto(connection: Connection, path: bytes, identity: str, fields: Iterable[Field], why: str, at: str) -> None:
@@ -151,7 +134,10 @@ def veto(connection: Connection, path: bytes, identity: str, fields: Iterable[Fi
 
 
 def lift_vetoes(connection: Connection, path: bytes, identity: str) -> None:
+    """None of the user's changes until now keeps us from the file any longer."""
     connection.execute(delete(vetoes).where(_belongs(vetoes.c.path, vetoes.c.identity, path, identity)))
+    written = _belongs(writes.c.path, writes.c.identity, path, identity)
+    connection.execute(update(writes).where(written).values(released=True))
 
 
 def vetoed(connection: Connection, path: bytes, identity: str) -> frozenset[Field]:
@@ -194,6 +180,7 @@ def _row(row: Mapping[Any, Any]) -> JournalRow:
         run=values["run"],
         undoes=None if values["undoes"] is None else tuple(values["undoes"]),
         undone=bool(values["undone"]),
+        released=bool(values["released"]),
     )
 
 

@@ -71,7 +71,7 @@ track_values = Table(
     Column("field", Text, nullable=False),
     Column("position", Integer, nullable=False),
     Column("label", Text, nullable=False),  # one row a label that the value means; "" where it means none of ours
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False),  # "": a row of one more word, for a value that is a list
     Column("word", Text, nullable=False),  # the value in the vocabulary's spelling
     Column("vocabulary", Integer, nullable=False),
     Column("ours", Boolean, nullable=False),
@@ -176,6 +176,7 @@ writes = Table(
     Column("bundle_id", Text),
     Column("run", Integer),  # NULL: an undo, or a row from before runs
     Column("undoes", JSON(none_as_null=True)),  # ids of the writes that an undo took back; NULL: all before it
+    Column("released", Boolean),  # true: what the user changed since is open to us again, he said `write --again`
     Index("ix_writes_identity", "identity"),
     Index("ix_writes_path", "path"),
     Index("ix_writes_run", "run"),

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from tagger import vocabulary
 from tagger.catalog import journal
 from tagger.catalog.schema import analyses, bundles, decisions, failures, recordings, roots, track_values, tracks
+from tagger.ownership import equal
 from tagger.records import Analysis, Decision, Failure, Field, FileStat, Inspection, Stage, TagValues
 
 RETRY_S = (3_600.0, 6 * 3_600.0, 24 * 3_600.0)
@@ -219,25 +220,25 @@ def _put_values(connection: Connection, track_id: int, inspection: Inspection) -
     rows = []
     for field, values in ((Field.GENRE, inspection.tags.genre), (Field.MOOD, inspection.tags.mood)):
         by_another = not written and _own(inspection.tags, field) == _folded(values)
-        ours = bool(values) and (values == written.get(field) or by_another)
+        ours = bool(values) and (equal(values, written.get(field, ())) or by_another)
+        one = {"track_id": track_id, "field": field, "vocabulary": vocabulary.VERSION, "ours": ours}
         for position, value in enumerate(values):
             labels = vocabulary.canonical_genres(value) if field is Field.GENRE else ()
+            word = vocabulary.normalize(value)
             rows += [
-                {
-                    "track_id": track_id,
-                    "field": field,
-                    "position": position,
-                    "label": label,
-                    "value": value,
-                    "word": vocabulary.normalize(value),
-                    "vocabulary": vocabulary.VERSION,
-                    "ours": ours,
-                }
-                for label in labels or ("",)
+                {**one, "position": position, "label": label, "value": value, "word": word} for label in labels or ("",)
             ]
+        for position, word in enumerate(_further_words(values), start=len(values)):
+            rows.append({**one, "position": position, "label": "", "value": "", "word": word})
     connection.execute(delete(track_values).where(track_values.c.track_id == track_id))
     if rows:
         connection.execute(insert(track_values), rows)
+
+
+def _further_words(values: Sequence[str]) -> list[str]:
+    """By which values that are lists ("Bebop; Live") are found as well."""
+    known = {vocabulary.normalize(value) for value in values}
+    return [word for value in values for word in vocabulary.parts(value) if word not in known]
 
 
 def _own(tags: TagValues, field: Field) -> tuple[str, ...]:

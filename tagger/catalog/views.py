@@ -7,21 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
 
 from tagger.catalog import journal
-from tagger.catalog.history import Cost, cost
-from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes, writes
+from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes
 from tagger.catalog.schema import roots as roots_table
-from tagger.records import (
-    NOT_HEARD,
-    Analysis,
-    Decision,
-    Failure,
-    Field,
-    FileStat,
-    JournalRow,
-    JournalState,
-    Outcome,
-    Stage,
-)
+from tagger.records import NOT_HEARD, Analysis, Decision, Failure, Field, FileStat, JournalRow, Outcome, Stage
 
 _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
@@ -107,22 +95,6 @@ class Explanation:
     failures: tuple[Failure, ...]
     decision: Decision | None
     journal: tuple[JournalRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """The catalog in numbers of tracks; `refused` and `failed` by reason."""
-
-    tracks: int
-    missing: int
-    heard: int
-    not_music: int
-    written: int
-    vetoed: int
-    refused: Mapping[str, int]
-    failed: Mapping[str, int]
-    last_scan: Mapping[str, float | None]
-    journal: Cost
 
 
 def roots(connection: Connection) -> tuple[bytes, ...]:
@@ -284,38 +256,6 @@ def explain(connection: Connection, path: bytes) -> Explanation | None:
     )
 
 
-def status(connection: Connection) -> Status:
-    """Numbers for people."""
-    present = tracks.c.missing_since.is_(None)
-    heard = exists().where(analyses.c.identity == tracks.c.identity)
-    written = select(func.count(func.distinct(writes.c.path))).where(writes.c.state == JournalState.RENAMED)
-    scans = connection.execute(select(roots_table.c.path, roots_table.c.scanned_at))
-    return Status(
-        tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
-        missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
-        heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
-        not_music=_count(connection, select(func.count()).where(decisions.c.outcome == Outcome.NOT_MUSIC)),
-        written=_count(connection, written),
-        vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
-        refused=_by_reason(
-            connection, select(decisions.c.reason, func.count()).where(decisions.c.outcome == Outcome.REFUSED)
-        ),
-        failed=_by_reason(connection, select(failures.c.reason, func.count())),
-        last_scan={path.decode("utf-8", "surrogateescape"): at for path, at in scans},
-        journal=cost(connection),
-    )
-
-
-def _count(connection: Connection, query: Select[Any]) -> int:
-    return int(connection.execute(query).scalar_one())
-
-
-def _by_reason(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    reason = query.selected_columns[0]
-    rows = connection.execute(query.group_by(reason).order_by(reason))
-    return {row[0]: row[1] for row in rows}
-
-
 def _known_query() -> Select[Any]:
     names = ("id", "path", "root", "identity", "missing_since", *FileStat._fields)
     return select(*(tracks.c[name] for name in names))
@@ -407,6 +347,7 @@ def _user_genres(connection: Connection, track_ids: Sequence[int]) -> dict[int, 
         query = select(track_values.c.track_id, track_values.c.position, track_values.c.value).where(
             track_values.c.track_id.in_(track_ids[start : start + _PARAMETERS]),
             _user_genre(track_values.c.field.concat("")),
+            track_values.c.value != "",
         )
         for track_id, position, value in connection.execute(query):
             found.setdefault(track_id, {})[position] = value

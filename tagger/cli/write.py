@@ -18,7 +18,7 @@ def write(
         typer.Argument(metavar="[PATH]...", help="Files or folders; without any, everything pending.", readable=False),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Write fields that you undid or changed, too: lifts the vetoes of PATH.")
+        bool, typer.Option("--again", help="Write what you undid or emptied, too: lifts the vetoes of PATH.")
     ] = False,
     json: options.Json = False,
     catalog: options.Catalog = None,

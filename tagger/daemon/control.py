@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from tagger.records import TaggerError
 
 Handler = Callable[[dict[str, Any], Reporter], Awaitable[dict[str, int]]]
 _NAME = "control.sock"
+LONGEST_BYTES = 16 << 20
+"""Of a request: a hundred thousand paths or so."""
+_TOO_LONG = "too many paths for one request to the running tagger: name a folder, or ask in several parts"
 
 
 class _Remote:
@@ -42,13 +45,14 @@ async def listen(catalog: Path, handle: Handler) -> asyncio.Server:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         remote = _Remote(writer)
-        with suppress(ConnectionError):
+        with suppress(ConnectionError), closing(writer):
             try:
-                remote.send("result", await handle(json.loads(await reader.readline()), remote))
+                remote.send("result", await handle(await _request(reader), remote))
             except TaggerError as error:
                 remote.send("error", str(error))
+            except (KeyError, TypeError) as error:
+                remote.send("error", f"a request that this tagger does not know ({error!r})")
             await writer.drain()
-            writer.close()
 
     folder_fd = os.open(catalog.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -56,11 +60,23 @@ async def listen(catalog: Path, handle: Handler) -> asyncio.Server:
             os.unlink(_NAME, dir_fd=folder_fd)
         old_mask = os.umask(0o177)
         try:
-            return await asyncio.start_unix_server(serve, path=_address(catalog, folder_fd))
+            return await asyncio.start_unix_server(serve, path=_address(catalog, folder_fd), limit=LONGEST_BYTES)
         finally:
             os.umask(old_mask)
     finally:
         os.close(folder_fd)
+
+
+async def _request(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Raises TaggerError for a line that is too long, or no JSON."""
+    try:
+        line = await reader.readline()
+    except ValueError as error:
+        raise TaggerError(_TOO_LONG) from error
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise TaggerError("a request that is no JSON object") from error
 
 
 def close(catalog: Path) -> None:
@@ -70,11 +86,14 @@ def close(catalog: Path) -> None:
 
 def ask(catalog: Path, request: dict[str, Any], reporter: Reporter) -> dict[str, int]:
     """Has a running daemon do something. Raises TaggerError where it does not answer or says no."""
+    asked = json.dumps(request).encode() + b"\n"
+    if len(asked) > LONGEST_BYTES:
+        raise TaggerError(_TOO_LONG)
     folder_fd = os.open(catalog.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(_address(catalog, folder_fd))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(asked)
             with connection.makefile("r", encoding="utf-8") as answers:
                 for line in answers:
                     if (result := _told(json.loads(line), reporter)) is not None:

@@ -52,6 +52,9 @@ def _do(job: FileJob) -> object:
             return undo.foresee_undo(path, rows, policy, selected)
         case jobs.Commit(prepared):
             return write.commit(prepared)
+        case jobs.MakeDurable(directory):
+            write.make_durable(directory)
+            return None
         case jobs.Abort(prepared):
             write.abort(prepared)
             return None

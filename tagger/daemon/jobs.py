@@ -95,6 +95,13 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeDurable:
+    """-> None | Failure"""
+
+    directory: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """-> None"""
 
@@ -124,7 +131,9 @@ class Hear:
     sizes_bytes: Sequence[int]
 
 
-FileJob = Inspect | Decode | Propose | Prepare | PrepareUndo | PlanUndo | Commit | Abort | Settle | RemoveStrays
+FileJob = (
+    Inspect | Decode | Propose | Prepare | PrepareUndo | PlanUndo | Commit | MakeDurable | Abort | Settle | RemoveStrays
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import assert_never
 
@@ -13,6 +12,7 @@ from tagger.catalog import journal, store, views
 from tagger.catalog.engine import Connection, Writer
 from tagger.catalog.views import Due, KnownFile
 from tagger.daemon import jobs
+from tagger.daemon.renames import OpenRow, Renames, close, make_durable, now_text, settled
 from tagger.daemon.workers import FileWorkers, ModelWorker
 from tagger.library.walk import Found
 from tagger.records import (
@@ -65,6 +65,7 @@ class Pipeline:
     dry_run: bool = False
     stopping: bool = False
     run: int | None = None  # of the journal; begins with the first write, ends with the work
+    _renames: Renames = field(default_factory=Renames)
 
     # --- what is there --------------------------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Pipeline:
     def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
         """The catalog follows the file; a field that the user changed after us is vetoed from now on."""
         notes: Mapping[str, str] = getattr(answer.proposal, "notes", {})
-        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER]
+        changed = [field_of(name) for name, note in notes.items() if note == CHANGED_BY_USER and not self.dry_run]
         with self.writer.begin() as connection:
             if answer.inspection.stat != known.stat:
                 store.put_inspection(connection, answer.inspection, due.root, time.time())
@@ -162,8 +163,8 @@ class Pipeline:
         match prepared:
             case Failure():
                 return self._write_failed(due, prepared)
-            case Refused(reason=Reason.DISK_FULL, detail=detail):  # of the disk, not of the file: tried again
-                return self._write_failed(due, Failure(stage=Stage.WRITE, reason=Reason.DISK_FULL, detail=detail))
+            case Refused(reason=Reason.DISK_FULL | Reason.BUSY as reason, detail=detail):  # not for good: tried again
+                return self._write_failed(due, Failure(stage=Stage.WRITE, reason=reason, detail=detail))
             case Refused() as refused:
                 return self._refused(due, refused)
             case Dropped():
@@ -186,30 +187,37 @@ class Pipeline:
         if self.stopping:
             await self.files.do(jobs.Abort(prepared))
             raise StoppingError
-        with self.writer.begin() as connection:
-            if kind is JournalKind.WRITE and self.run is None:
-                self.run = journal.next_run(connection)
-            run = self.run if kind is JournalKind.WRITE else None
-            row_id = journal.add(connection, prepared, kind, now_text(), run=run, undoes=undoes)
+        row = await self._journaled(prepared, kind, undoes)
         answer = await self.files.do(jobs.Commit(prepared))
-        if isinstance(answer, Committed):
-            state = JournalState.RENAMED
-        elif isinstance(answer, Dropped):
-            state = JournalState.DROPPED
-        else:  # the worker broke: the file itself says what happened
-            state = await self._settled(prepared)
-        self._close(row_id, kind, prepared, state)
-        if state is JournalState.RENAMED and root is not None:
+        states = {Committed: JournalState.RENAMED, Dropped: JournalState.DROPPED}
+        # where the worker broke, the file itself tells
+        state = states.get(type(answer)) or await settled(self.writer, self.files, prepared)
+        if state is not JournalState.RENAMED:
+            close(self.writer, [(row, state)])
+            return answer  # type: ignore[no-any-return]
+        self._renames.add(row)
+        if root is not None:
             await self._look_again(prepared, answer, root)
-        return None if state is JournalState.RENAMED else answer
+        if self._renames.due():
+            await self.make_durable()
+        return None
 
-    def _close(self, row_id: int, kind: JournalKind, prepared: Prepared, state: JournalState) -> None:
-        """The row's last word, and the vetoes of an undo with it: no crash comes between, undone stays undone."""
-        with self.writer.begin() as connection:
-            journal.set_state(connection, row_id, state)
-            if kind is JournalKind.UNDO and state is JournalState.RENAMED:
-                fields = sorted({field_of(name) for name in prepared.written})
-                journal.veto(connection, prepared.path, prepared.identity, fields, "undone", now_text())
+    async def _journaled(self, prepared: Prepared, kind: JournalKind, undoes: Collection[int] | None) -> OpenRow:
+        """The row without which nothing is renamed; where the journal cannot take it, the copy goes."""
+        try:
+            with self.writer.begin() as connection:
+                if kind is JournalKind.WRITE and self.run is None:
+                    self.run = journal.next_run(connection)
+                run = self.run if kind is JournalKind.WRITE else None
+                row_id = journal.add(connection, prepared, kind, now_text(), run=run, undoes=undoes)
+                return OpenRow(row_id, kind, prepared)
+        except BaseException:
+            await self.files.do(jobs.Abort(prepared))
+            raise
+
+    async def make_durable(self) -> None:
+        """What was renamed outlasts a power cut from now on, and its journal rows say so."""
+        await make_durable(self.writer, self.files, self._renames)
 
     async def _look_again(self, prepared: Prepared, answer: Committed | Failure, root: bytes) -> None:
         """The catalog learns our own change at once, so that no scan or watcher takes it for somebody else's."""
@@ -256,17 +264,18 @@ class Pipeline:
 
     async def recover(self) -> int:
         """Settles what the last run left open, then removes copies that nobody owns; how many rows are settled."""
-        settled = 0
+        await self.make_durable()  # what this run renamed is not cut off
+        count = 0
         with self.writer.begin() as connection:
             rows = journal.open_rows(connection)
-            folders = journal.directories(connection)
+            folders = journal.directories(connection) if rows else ()
         for row in rows:
-            state = await self._settled(row.prepared)
-            self._close(row.id, row.kind, row.prepared, state)
-            settled += state is not JournalState.PREPARED
-        for folder in sorted(folders if rows else ()):
+            state = await settled(self.writer, self.files, row.prepared)
+            close(self.writer, [(OpenRow(row.id, row.kind, row.prepared), state)])
+            count += state is not JournalState.PREPARED
+        for folder in sorted(folders):
             await self.remove_strays(folder)
-        return settled
+        return count
 
     async def remove_strays(self, folder: bytes) -> None:
         """Copies that a crash left in a folder, but those of writes that are still open."""
@@ -274,15 +283,13 @@ class Pipeline:
             keep = frozenset(row.prepared.temp_name for row in journal.open_rows(connection))
         await self.files.do(jobs.RemoveStrays(folder, keep))
 
-    async def _settled(self, prepared: Prepared) -> JournalState:
-        """What became of a write; "prepared" where nobody can tell now."""
-        state = await self.files.do(jobs.Settle(prepared))
-        return state if isinstance(state, JournalState) else JournalState.PREPARED
-
     async def close(self) -> None:
         """Nothing is left to do for now: the workers go, and the next write begins another run."""
-        self.run = None
-        await asyncio.gather(self.files.close(), self.model.close())
+        try:
+            await self.make_durable()
+        finally:
+            self.run = None
+            await asyncio.gather(self.files.close(), self.model.close())
 
     def _check_stopping(self) -> None:
         if self.stopping:
@@ -294,11 +301,6 @@ def program_version() -> str:
         return version("tagger")
     except PackageNotFoundError:  # run from a checkout
         return "0"
-
-
-def now_text() -> str:
-    """ISO 8601 in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _summary(notes: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from tagger.library import mounts
 from tagger.library.settle import Settling, age_s
 from tagger.library.walk import Found, Walk
 from tagger.records import Edit, Field, FileStat, Outcome
-from tagger.tags.fields import PREFIX, field_of
+from tagger.tags.fields import OLDER_TAG, PREFIX, field_of
 
 _Item = TypeVar("_Item")
 _PAGE = 2000
@@ -48,6 +48,8 @@ class Scanner:
         young: list[tuple[bytes, bytes]] = []
         for root in roots:
             await self._look(root, young)
+        if settled := await self.pipeline.recover():  # now it is known what was moved, and what is gone
+            self.reporter.say(f"{settled} writes that were cut off are settled: their files were moved, or are gone")
         await self.work(roots, limit)
         if young and limit is None:
             await self._wait_for(young)
@@ -209,6 +211,7 @@ class Scanner:
         heard: set[int] = set()
         while batch := _one_a_recording(due for due in self._under(roots, listening) if due.track_id not in heard):
             await self._each(batch[:limit], self._listen, "listen to")
+            await self.pipeline.make_durable()
             heard |= {due.track_id for due in batch}  # a copy whose twin failed is still due, and fails by itself
             if limit is not None:
                 return
@@ -216,6 +219,7 @@ class Scanner:
         shown = heard if self.pipeline.dry_run else set()
         waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
         await self._each(waiting, self._decide, "decide on")
+        await self.pipeline.make_durable()
 
     def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
         after = 0
@@ -318,4 +322,6 @@ def describe(edit: Edit) -> list[str]:
     for one in Field:
         if one not in changed and one in edit.notes:
             lines.append(f"  {PREFIX + '*' if one is Field.CUSTOM else one}: not written: {edit.notes[one]}")
+    if OLDER_TAG in edit.notes:
+        lines.append(f"  {OLDER_TAG}: {edit.notes[OLDER_TAG]}")
     return lines

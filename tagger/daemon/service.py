@@ -26,6 +26,7 @@ def serve(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, ye
         async with opened(settings, reporter) as pipeline:
             scanner = _scanner(settings, pipeline, reporter)
             roots = _roots(settings, folders)
+            _warn(settings, roots, reporter)
             stopped = asyncio.Event()
             async with stoppable(pipeline, stopped.set):
                 await first_run.announce(scanner, roots, settings.catalog, reporter, yes=yes)
@@ -43,6 +44,7 @@ def scan(settings: Settings, folders: Sequence[Path], reporter: Reporter, *, dry
             scanner = _scanner(settings, pipeline, reporter)
             scanner.counts = counts
             roots = _roots(settings, folders)
+            _warn(settings, roots, reporter)
             async with stoppable(pipeline):
                 await first_run.announce(scanner, roots, settings.catalog, reporter, yes=yes)
                 await scanner.scan(roots)
@@ -125,6 +127,17 @@ def _roots(settings: Settings, folders: Sequence[Path]) -> tuple[bytes, ...]:
     """The folders of this run; one that lies in another is scanned with it."""
     wanted = sorted({os.fsencode(folder) for folder in folders or settings.roots})
     return tuple(root for root in wanted if not any(root.startswith(other.rstrip(b"/") + b"/") for other in wanted))
+
+
+def _warn(settings: Settings, roots: Sequence[bytes], reporter: Reporter) -> None:
+    """Of folders in `library.read_only` that keep nothing from being written: mistyped, perhaps."""
+    library = [os.path.realpath(root) for root in (*roots, *map(os.fsencode, settings.roots))]
+    for folder in settings.read_only:
+        place = os.path.realpath(os.fsencode(folder))
+        if not os.path.isdir(place):
+            reporter.say(f"library.read_only: {folder} does not exist")
+        elif not any(os.path.commonpath((place, root)) in (place, root) for root in library):
+            reporter.say(f"library.read_only: {folder} lies in none of the folders of the library, nor they in it")
 
 
 def _must_exist(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from tagger.catalog import history, journal, store, views
@@ -51,6 +52,7 @@ async def undo(
     for number, file in enumerate(files, start=1):
         await (_foresee if dry_run else _undo)(pipeline, file, reporter, report)
         reporter.progress(number, len(files), "undo")
+    await pipeline.make_durable()
     return report
 
 
@@ -68,10 +70,11 @@ def prune(writer: Writer, before: str) -> PruneReport:
 
 def lift(pipeline: Pipeline, paths: Sequence[bytes]) -> None:
     """`write --again`: the vetoes of these tracks are gone, and they are decided anew."""
+    wanted = frozenset(paths)
     with pipeline.writer.begin() as connection:
         for root in views.roots(connection):
             for known in views.known_files(connection, root):
-                if _among(known.path, paths):
+                if _among(known.path, wanted):
                     journal.lift_vetoes(connection, known.path, known.identity)
                     store.forget_decision(connection, known.track_id)
 
@@ -79,13 +82,14 @@ def lift(pipeline: Pipeline, paths: Sequence[bytes]) -> None:
 def _written(pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selection) -> list[_File]:
     """The files of the journal with writes that are meant, each where it lies now."""
     found: dict[bytes, _File] = {}
+    wanted = None if paths is None else frozenset(paths)
     with pipeline.writer.begin() as connection:
         selected = journal.selected(connection, selection)
         if not selected and (selection.run is not None or selection.bundle_id is not None):
             raise TaggerError("nothing was written in such a run or by such a bundle: `tagger history` lists them")
         for (path, identity), ids in selected.items():
             for now in _places(connection, path, identity):
-                if paths is None or _among(now.path, paths):
+                if wanted is None or _among(now.path, wanted):
                     earlier = found.get(now.path, now).selected
                     found[now.path] = replace(now, selected=earlier.union(ids))
     return list(found.values())
@@ -101,12 +105,20 @@ def _places(connection: Connection, path: bytes, identity: str) -> list[_File]:
     return [_File(path=track.path, identity=identity, root=track.root) for track in moved]
 
 
-def _among(path: bytes, paths: Sequence[bytes]) -> bool:
-    return any(path == one or path.startswith(one.rstrip(b"/") + b"/") for one in paths)
+def _among(path: bytes, paths: AbstractSet[bytes]) -> bool:
+    """Whether a path is one of these, or lies below one."""
+    return not paths.isdisjoint(_upwards(path))
+
+
+def _upwards(path: bytes) -> list[bytes]:
+    """The path itself, and every folder that it lies in."""
+    parts = path.split(b"/")
+    return [b"/".join(parts[:count]) or b"/" for count in range(len(parts), 0, -1)]
 
 
 def _unmatched(paths: Sequence[bytes], files: Sequence[_File]) -> list[bytes]:
-    return [path for path in paths if not any(_among(file.path, [path]) for file in files)]
+    held = {part for file in files for part in _upwards(file.path)}
+    return [path for path in paths if path not in held]
 
 
 async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: UndoReport) -> None:

@@ -93,6 +93,12 @@ def carry_over(source_fd: int, target_fd: int, stat: FileStat) -> None:
             _take_away(target_fd, name)
 
 
+def extended(dir_fd: int, name: bytes) -> dict[str, bytes]:
+    """The extended attributes, access lists among them, of a file in a folder; a link is not followed."""
+    path = b"/proc/self/fd/%d/%b" % (dir_fd, name)  # no call takes a name below a descriptor
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in _xattrs(path)}
+
+
 def _take_away(fd: int, name: str) -> None:
     try:
         os.removexattr(fd, name)
@@ -100,9 +106,9 @@ def _take_away(fd: int, name: str) -> None:
         raise NotCarriedOverError(f"{name}: {error.strerror}") from error
 
 
-def _xattrs(fd: int) -> list[str]:
+def _xattrs(file: int | bytes) -> list[str]:
     try:
-        return os.listxattr(fd)
+        return os.listxattr(file) if isinstance(file, int) else os.listxattr(file, follow_symlinks=False)
     except OSError as error:
         if error.errno in _NO_XATTRS:
             return []

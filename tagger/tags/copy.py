@@ -5,7 +5,6 @@ parent cannot mislead us. Whatever goes wrong, the copy is gone and the original
 """
 
 import errno
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +16,9 @@ from tagger.records import Dropped, FileStat, Prepared, Refused
 from tagger.tags.attributes import NotCarriedOverError, carry_over, has_holes, sealed
 from tagger.tags.formats.base import FormatError, Plan
 from tagger.tags.inspect import OPEN_FLAGS, content_hash
+from tagger.tags.lease import is_busy
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import blocks, encode, inverse, size, write_plan
+from tagger.tags.splice import encode, inverse, rebuilt_hash, size, write_plan
 
 SPARE_BYTES = 16 << 20
 """What must stay free on the disk beside the copy."""
@@ -37,7 +37,7 @@ class Order:
     path: bytes
     stat: FileStat | None  # the state that the file must still be in; None: any
     plan: Callable[[BinaryIO], Plan]  # may raise FormatError
-    check: Callable[[BinaryIO, BinaryIO], None]  # the old and the new file; raises FormatError
+    check: Callable[[BinaryIO, BinaryIO, str], None]  # the old file, the new one and its hash; raises FormatError
     identity: str
     mtime_ns: int | None  # None: the time of writing
     written: Mapping[str, tuple[str, ...]]
@@ -61,6 +61,8 @@ def make(order: Order) -> Prepared | Refused | Dropped:
             return Refused(reason=Reason.DISK_FULL, detail=error.strerror or "")
         if error.errno in _FORBIDDEN:
             return Refused(reason=Reason.READ_ONLY_PLACE, detail=error.strerror or "")
+        if error.errno == errno.EAGAIN:  # another program's lease on it, which is to be given back first
+            return Refused(reason=Reason.BUSY)
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return Dropped(reason="it is no longer there")
         raise
@@ -82,7 +84,9 @@ def forbidden(file: BinaryIO, dir_fd: int) -> Refused | None:
     fd = file.fileno()
     if sealed(fd) or sealed(dir_fd):
         return Refused(reason=Reason.READ_ONLY_PLACE, detail="immutable or append-only")
-    return Refused(reason=Reason.SPARSE) if has_holes(fd, os.fstat(fd).st_size) else None
+    if has_holes(fd, os.fstat(fd).st_size):
+        return Refused(reason=Reason.SPARSE)
+    return Refused(reason=Reason.BUSY) if is_busy(fd) else None
 
 
 def no_room(plan: Plan, dir_fd: int) -> Refused | None:
@@ -121,22 +125,18 @@ def _fill(
     order: Order, plan: Plan, stat: FileStat, file: BinaryIO, copy: BinaryIO, temp_name: bytes
 ) -> Prepared | Refused | Dropped:
     fd, temp_fd = file.fileno(), copy.fileno()
-    hash_before = content_hash(file)
     write_plan(plan, fd, temp_fd)
-    with os.fdopen(os.dup(temp_fd), "rb") as reread:
-        order.check(file, reread)
     carry_over(fd, temp_fd, stat)
     if order.mtime_ns is not None and order.mtime_ns > _EARLIEST_NS:
         os.utime(temp_fd, ns=(order.mtime_ns, order.mtime_ns))
-    os.fsync(temp_fd)
     with os.fdopen(os.dup(temp_fd), "rb") as reread:
         hash_after = content_hash(reread)
+        order.check(file, reread, hash_after)
     record = inverse(plan, stat.size_bytes, lambda offset, length: os.pread(fd, length, offset))
-    digest = hashlib.sha256()
-    for block in blocks(record, temp_fd):
-        digest.update(block)
-    if digest.hexdigest() != hash_before:
+    hash_before = rebuilt_hash(record, temp_fd, fd, stat.size_bytes)
+    if hash_before is None:
         return Refused(reason=Reason.NO_UNDO)
+    os.fsync(temp_fd)  # last: the disk writes while the rest is proven
     if FileStat.of(os.fstat(fd)) != stat:
         return Dropped(reason="it changed while it was copied")
     return Prepared(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tagger.ownership import LABEL_FIELDS, equal
 from tagger.records import (
     Analysis,
     Edit,
@@ -16,7 +17,7 @@ from tagger.records import (
     Unchanged,
 )
 from tagger.tags.attributes import lies_read_only, refusal
-from tagger.tags.fields import LABEL_FIELDS, STANDARD, custom_fields, equal, labels_of, says_something, standing, surest
+from tagger.tags.fields import OLDER_TAG, STANDARD, custom_fields, labels_of, says_something, standing, surest
 
 CHANGED_BY_USER = "changed by the user since it was written"
 """A note that is a veto from then on."""
@@ -53,6 +54,9 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
     edits += custom
     if not edits:
         return Unchanged(notes=notes)
+    left = [name.lower() for name in inspection.carried if name not in {edit.name for edit in edits}]
+    if left:
+        notes[OLDER_TAG] = "taken over into the new one: " + ", ".join(left)
     return Edit(
         path=inspection.path,
         stat=inspection.stat,
@@ -62,6 +66,7 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
         notes=notes,
         policy=policy,
         bundle_id=analysis.bundle_id,
+        carried=inspection.carried,
     )
 
 
@@ -73,17 +78,18 @@ def _standard(field: Field, inspection: Inspection, analysis: Analysis, policy: 
         return _Verdict(None, VETOED)
     values = standing(inspection.tags, field)
     written = history.written.get(field)
-    if written is not None and not equal(values, written, policy.v23_separator):
+    stands = written is not None and equal(values, written, policy.v23_separator)
+    if written is not None and not stands and field not in history.released:
         return _Verdict(None, CHANGED_BY_USER)
-    ours = written is not None or (not history.written and _by_another_machine(field, inspection, policy))
+    ours = stands or (not history.written and _by_another_machine(field, inspection, policy))
     if says_something(values) and not ours and rule is FieldRule.FILL:
         return _Verdict(None, "the user's own value stands")
     wanted, below = _wanted(field, analysis, policy)
     if wanted:
         return _Verdict(wanted, "the wanted value stands" if values == wanted else "to write")
-    if ours and values and rule is FieldRule.FILL:
-        return _Verdict((), f"no longer sure enough: {below}")
-    return _Verdict(None, below)
+    return _Verdict(
+        history.before.get(field, ()) if stands else None, f"no longer sure enough: {below}" if stands else below
+    )
 
 
 def _wanted(field: Field, analysis: Analysis, policy: Policy) -> tuple[tuple[str, ...], str]:
@@ -126,7 +132,8 @@ def _custom(
         return [], VETOED
     own = inspection.tags.own
     written = history.written.get(Field.CUSTOM)
-    if written is not None and not _same_labels(own, written, policy):
+    changed_by_user = written is not None and not _same_labels(own, written, policy)
+    if changed_by_user and Field.CUSTOM not in history.released:
         return [], CHANGED_BY_USER
     wanted = custom_fields(analysis, policy, now)
     if not changed and all(equal(own.get(name, ()), wanted[name], policy.v23_separator) for name in LABEL_FIELDS):

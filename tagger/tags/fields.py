@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from tagger.ownership import LABEL_FIELDS
 from tagger.records import Analysis, Field, Policy, TagValues
 
 PREFIX = "TAGGER_"
-LABEL_FIELDS = ("TAGGER_GENRE", "TAGGER_MOOD")
-"""Those whose change is worth a write; the others follow."""
 STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
-SEPARATORS = ("; ", "/")
+OLDER_TAG = "older tag"
+"""The name of a decision's note on fields that are not ours."""
 NO_VALUE = frozenset({"", "unknown", "other", "none", "genre"})
 """What stands in a genre field where nobody has said anything, case-folded."""
 
@@ -58,11 +58,6 @@ def speaks_for_itself(name: str | None) -> bool:
     A grouping is the user's, and seldom ours: it stands in the way of nothing.
     """
     return name is not None and name != Field.GROUPING
-
-
-def equal(values: tuple[str, ...], wanted: tuple[str, ...], separator: str) -> bool:
-    """Whether the same values stand; ID3v2.3 holds several as one string, joined as it was set now or earlier."""
-    return values == wanted or values in [(joint.join(wanted),) for joint in (separator, *SEPARATORS)]
 
 
 def says_something(values: tuple[str, ...]) -> bool:

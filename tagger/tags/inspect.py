@@ -55,6 +55,7 @@ def _inspection(path: bytes, file: BinaryIO, known: tuple[FileStat, str] | None)
         channels=content.channels,
         tags=content.tags,
         refusal=content.refusal,
+        carried=content.carried.values,
     )
 
 

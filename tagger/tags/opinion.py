@@ -1,5 +1,6 @@
 """The second opinion on a changed copy: what mutagen reads in it, independent of our own parsers."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -17,16 +18,35 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from tagger.tags.fields import PREFIX, STANDARD
+from tagger.tags.formats.names import CARRIED, GAIN
 
 Values = dict[str, tuple[str, ...]]
-"""Field name as edits use it -> values."""
+"""Field name as edits use it, or as `formats.names` does -> values."""
+_ID3_NAMES = {"TYER": "date"} | {names.id3: name for name, names in CARRIED.items()}
+_VORBIS_NAMES = {names.vorbis: name for name, names in CARRIED.items()}
+_APE_NAMES = {names.ape.upper(): name for name, names in CARRIED.items()}
 _ASF_NAMES = {"WM/GENRE": "genre", "WM/MOOD": "mood", "WM/CONTENTGROUPDESCRIPTION": "grouping"}
 
 
 def values(file: BinaryIO, container: str) -> Values:
-    """Our fields as mutagen reads them. Raises whatever mutagen raises for a file that it cannot read."""
-    file.seek(0)
-    return _READERS[container](file)
+    """Our fields, and those that a new tag takes over, as mutagen reads them.
+
+    Raises whatever mutagen raises for a file that it cannot read.
+    """
+    return _READERS[container](_NoLonger(file))
+
+
+class _NoLonger:
+    """The file for mutagen, which asks for as many bytes as a header claims: a read would reserve room for them all."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
 
 
 def _id3(tags: Any) -> Values:
@@ -36,14 +56,16 @@ def _id3(tags: Any) -> Values:
             found["genre"] = tuple(frame.genres)
         elif frame.FrameID == "TIT1":
             found["grouping"] = tuple(map(str, frame.text))
+        elif frame.FrameID in _ID3_NAMES and not getattr(frame, "desc", ""):
+            found[_ID3_NAMES[frame.FrameID]] = tuple(map(str, frame.text))
         elif frame.FrameID == "TMOO" or (frame.FrameID == "TXXX" and frame.desc.upper() == "MOOD"):
             found["mood"] = tuple(map(str, frame.text))
-        elif frame.FrameID == "TXXX" and frame.desc.upper().startswith(PREFIX):
+        elif frame.FrameID == "TXXX" and frame.desc.upper().startswith((PREFIX, GAIN)):
             found[frame.desc.upper()] = tuple(map(str, frame.text))
     return found
 
 
-def _leading_id3(file: BinaryIO) -> Values:
+def _leading_id3(file: Any) -> Values:
     try:
         return _id3(ID3(fileobj=file, translate=False, load_v1=False))
     except ID3NoHeaderError:
@@ -53,8 +75,8 @@ def _leading_id3(file: BinaryIO) -> Values:
 def _comment(tags: Any) -> Values:
     found: dict[str, list[str]] = {}
     for key, value in tags or ():
-        name = key.lower() if key.lower() in STANDARD else key.upper()
-        if name in STANDARD or name.startswith(PREFIX):
+        name = key.lower() if key.lower() in STANDARD else _VORBIS_NAMES.get(key.upper(), key.upper())
+        if name in STANDARD or name in CARRIED or name.startswith((PREFIX, GAIN)):
             found.setdefault(name, []).append(value)
     return {name: tuple(texts) for name, texts in found.items()}
 
@@ -76,15 +98,15 @@ def _mp4(tags: Any) -> Values:
     return found
 
 
-def _ape(file: BinaryIO) -> Values:
+def _ape(file: Any) -> Values:
     found: Values = {}
     try:
         tags = APEv2(file)
     except APENoHeaderError:
         return found
     for key, entry in tags.items():
-        name = key.lower() if key.lower() in STANDARD else key.upper()
-        if entry.kind == TEXT and (name in STANDARD or name.startswith(PREFIX)):
+        name = key.lower() if key.lower() in STANDARD else _APE_NAMES.get(key.upper(), key.upper())
+        if entry.kind == TEXT and (name in STANDARD or name in CARRIED or name.startswith((PREFIX, GAIN))):
             found[name] = tuple(entry)
     return found
 
@@ -98,7 +120,7 @@ def _asf(tags: Any) -> Values:
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-_READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
+_READERS: Mapping[str, Callable[[Any], Values]] = {
     "mp3": _leading_id3,
     "flac": lambda file: _comment(FLAC(file).tags),
     "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),

@@ -4,21 +4,25 @@ import os
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
-from tagger.records import Failure, JournalState, Prepared
+from tagger.ownership import SEPARATORS, equal
+from tagger.records import Failure, FileStat, JournalState, Prepared
 from tagger.tags.copy import TEMP_PREFIX, TEMP_SUFFIX, folder
-from tagger.tags.fields import SEPARATORS, equal, standing
+from tagger.tags.fields import standing
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
-from tagger.tags.replace import spare_name
+from tagger.tags.replace import same_rights, spare_name
 
 
 def settle(prepared: Prepared) -> JournalState:
     """By the file's content: the new one (renamed), the old one (dropped), or another (foreign). The copies go.
 
-    A file that cannot be read now (its disk is not there, it was moved) stays "prepared": the next start asks again.
+    Gone: neither the file nor a copy is there; moved, deleted, or with its disk, the caller must know.
+    A file that cannot be read now stays "prepared": the next start asks again.
     """
     try:
         with folder(prepared.path) as (dir_fd, name):
             return _settle(prepared, dir_fd, name)
+    except FileNotFoundError:
+        return JournalState.GONE
     except OSError:
         return JournalState.PREPARED
 
@@ -30,7 +34,10 @@ def _settle(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
         return _without_the_file(prepared, dir_fd, name)
     for copy in (spare_name(prepared.temp_name), prepared.temp_name):
         left = _content(dir_fd, copy)
-        if left in (before, after) or (left and content == before) or _same_file(dir_fd, copy, name):
+        if left == before and content == after and not _rights_as_before(prepared, dir_fd, copy):
+            os.replace(copy, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)  # somebody changed them in between
+            content = left
+        elif left in (before, after) or (left and content == before) or _same_file(dir_fd, copy, name):
             os.unlink(copy, dir_fd=dir_fd)
         elif left and content == after:  # somebody wrote to the old file while its copy took its place
             os.replace(copy, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -38,6 +45,10 @@ def _settle(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
     if content == before:
         return JournalState.DROPPED
     return JournalState.RENAMED if content == after or _holds_what_we_wrote(prepared) else JournalState.FOREIGN
+
+
+def _rights_as_before(prepared: Prepared, dir_fd: int, old: bytes) -> bool:
+    return same_rights(FileStat.of(os.stat(old, dir_fd=dir_fd)), prepared.stat_before)
 
 
 def _without_the_file(prepared: Prepared, dir_fd: int, name: bytes) -> JournalState:
@@ -48,8 +59,8 @@ def _without_the_file(prepared: Prepared, dir_fd: int, name: bytes) -> JournalSt
             os.unlink(spare, dir_fd=dir_fd)
         else:
             os.replace(spare, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    elif _content(dir_fd, prepared.temp_name) != prepared.hash_after:
-        return JournalState.PREPARED
+    elif (copy := _content(dir_fd, prepared.temp_name)) != prepared.hash_after:
+        return JournalState.GONE if copy is None else JournalState.PREPARED
     if _content(dir_fd, prepared.temp_name) == prepared.hash_after:
         os.unlink(prepared.temp_name, dir_fd=dir_fd)
     return JournalState.DROPPED

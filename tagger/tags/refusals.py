@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SPARSE = "the file has holes: an incomplete download"
     OWNER = "the file's owner or access rights could not be given back to it"
     DISK_FULL = "not enough space for a copy beside the file"
+    BUSY = "another program has the file open for writing"
 
     # what became of the copy
     NOT_VERIFIED = "the changed copy did not pass its check"
@@ -34,14 +35,16 @@ class Reason(StrEnum):
     ID3_FLAGS = "an ID3v2 tag that is compressed, or guarded by a checksum or restrictions"
     ID3_DAMAGED = "damaged ID3v2 tag"
     ID3_TWICE = "several ID3v2 tags, of which a later one says something about genre or mood, or is out of place"
+    ID3_SIZES = "an ID3v2.4 tag as old versions of iTunes wrote it, which other programs would no longer read whole"
     ID3_TOO_LARGE = "the ID3v2 tag would grow past what its size field can hold"
 
-    # DSF, TTA
+    # DSF, TTA, MP3
     DSF_SIZES = "a DSF whose declared size or place of its tag is wrong"
     APE_BESIDE = "a genre or mood in an APE tag at the end, which players would go on showing"
 
     # Vorbis comments (FLAC, Ogg)
     COMMENT_DAMAGED = "damaged Vorbis comment"
+    COMMENT_TWICE = "several Vorbis comments, of which players show different ones"
     COMMENT_TOO_LARGE = "the Vorbis comment would grow past what a FLAC block can hold"
 
     # APE tags (Monkey's Audio, WavPack, Musepack)
@@ -57,6 +60,7 @@ class Reason(StrEnum):
     # Ogg
     OGG_CHAINED = "chained Ogg file"
     OGG_MULTIPLEXED = "multiplexed Ogg file"
+    OGG_OTHER = "an Ogg file that begins with another stream (video, Skeleton) than one that tagger writes"
     OGG_CRC = "an Ogg header page with a wrong checksum"
     OGG_GAP = "a missing Ogg page"
     OGG_TRAILING = "bytes that are no Ogg page"
@@ -65,13 +69,14 @@ class Reason(StrEnum):
     RIFF_STREAMED = "WAV or AIFF without its size (streamed)"
     RIFF_64 = "a 64-bit WAV"
     RIFF_PADDING = "an odd chunk without its pad byte"
+    RIFF_BEHIND = "a WAV or AIFF with tags behind its declared end, and something else there"
     RIFF_TWO_TAGS = "more than one ID3 or INFO chunk"
     RIFF_TOO_LARGE = "the file would grow past what its size field can hold"
 
     # MP4
     MP4_FRAGMENTED = "a fragmented MP4"
     MP4_OFFSETS = "an MP4 whose offset tables do not lead to its audio"
-    MP4_NUMERIC_GENRE = "an MP4 whose genre is a number (gnre)"
+    MP4_BESIDE = "a genre, mood or TAGGER_ field in an MP4's QuickTime metadata, which players would go on showing"
     MP4_LAYOUT = "an MP4 whose metadata is laid out in a way that tagger does not write"
 
     # WMA, ASF

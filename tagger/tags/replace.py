@@ -2,17 +2,17 @@
 
 A second name is given to the old file first; once the copy has taken its place, the old file is looked at again under
 that name. Where hard links are not to be had, the two are exchanged, and where that is not either, the copy simply
-replaces the file. Leases (fcntl) are left out: NFS and SMB deny them as if somebody were writing. So a program that
-keeps the file open, and writes to it only when the copy stands in its place, writes into a file without a name.
+replaces the file. A program that has the file open, and writes to it only when the copy stands in its place, would
+write into a file without a name: `lease` sees to it that there is none, where that can be known.
 """
 
 import ctypes
 import errno
 import os
-from functools import cache
-from typing import Any
+from collections.abc import Callable
 
 from tagger.records import FileStat
+from tagger.tags import libc
 from tagger.tags.copy import TEMP_SUFFIX
 
 SPARE_SUFFIX = b".old"
@@ -27,10 +27,21 @@ def spare_name(temp_name: bytes) -> bytes:
     return temp_name.removesuffix(TEMP_SUFFIX) + SPARE_SUFFIX
 
 
-def replace(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> bool:
-    """Puts `temp_name` in the place of `name`; False where that was written to meanwhile, and stands again.
+def same_state(now: FileStat, before: FileStat) -> bool:
+    """Whether nobody wrote to a file, and its owner and mode are the same; a new name changes its ctime."""
+    written = (now.inode, now.size_bytes, now.mtime_ns) != (before.inode, before.size_bytes, before.mtime_ns)
+    return not written and same_rights(now, before)
 
-    `before` is the state that the old file must be in. Raises OSError as the file system gives it.
+
+def same_rights(now: FileStat, before: FileStat) -> bool:
+    return (now.uid, now.gid, now.mode) == (before.uid, before.gid, before.mode)
+
+
+def replace(dir_fd: int, temp_name: bytes, name: bytes, untouched: Callable[[bytes], bool]) -> bool:
+    """Puts `temp_name` in the place of `name`; False where that was changed meanwhile, and stands.
+
+    `untouched` says of the old file, by the name that it has then, whether it is as it was. Raises OSError as the file
+    system gives it.
     """
     spare = spare_name(temp_name)
     try:
@@ -38,16 +49,14 @@ def replace(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> boo
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        return _without_links(dir_fd, temp_name, name, before)
+        return _without_links(dir_fd, temp_name, name, untouched)
     if os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino != os.stat(spare, dir_fd=dir_fd).st_ino:
-        os.unlink(spare, dir_fd=dir_fd)  # another file has taken its name
-        os.unlink(temp_name, dir_fd=dir_fd)
-        return False
+        return False  # another file has taken its name
     os.replace(temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    return _gone(dir_fd, spare, name, before)
+    return _gone(dir_fd, spare, name, untouched)
 
 
-def _without_links(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat) -> bool:
+def _without_links(dir_fd: int, temp_name: bytes, name: bytes, untouched: Callable[[bytes], bool]) -> bool:
     try:
         exchange(dir_fd, temp_name, name)
     except OSError as error:
@@ -55,13 +64,12 @@ def _without_links(dir_fd: int, temp_name: bytes, name: bytes, before: FileStat)
             raise
         os.replace(temp_name, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         return True
-    return _gone(dir_fd, temp_name, name, before)
+    return _gone(dir_fd, temp_name, name, untouched)
 
 
-def _gone(dir_fd: int, old: bytes, name: bytes, before: FileStat) -> bool:
-    """The old file, now called `old`, goes; one that is not in its state from before takes its place again."""
-    now = FileStat.of(os.stat(old, dir_fd=dir_fd, follow_symlinks=False))
-    if (now.inode, now.size_bytes, now.mtime_ns) == (before.inode, before.size_bytes, before.mtime_ns):
+def _gone(dir_fd: int, old: bytes, name: bytes, untouched: Callable[[bytes], bool]) -> bool:
+    """The old file, now called `old`, goes; one that is not as it was takes its place again."""
+    if untouched(old):
         os.unlink(old, dir_fd=dir_fd)
         return True
     os.replace(old, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -70,18 +78,9 @@ def _gone(dir_fd: int, old: bytes, name: bytes, before: FileStat) -> bool:
 
 def exchange(dir_fd: int, one: bytes, other: bytes) -> None:
     """Two names of a folder change places in one step. Raises OSError, ENOSYS where the system cannot do that."""
-    renameat2 = _renameat2()
+    renameat2 = libc.call("renameat2")
     if renameat2 is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if renameat2(dir_fd, one, dir_fd, other, _RENAME_EXCHANGE):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-@cache
-def _renameat2() -> Any:
-    """renameat2(2) of the C library; None where it has none."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is not None:
-        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    return function

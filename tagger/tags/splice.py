@@ -3,12 +3,15 @@
 An undo record is itself a plan: the old file as literals and ranges of the *new* one. It is kept compressed.
 """
 
+import ctypes
 import errno
+import hashlib
 import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+from tagger.tags import libc
 from tagger.tags.formats.base import Copy, Literal, Plan, Segment
 
 UndoRecord = Plan
@@ -18,6 +21,7 @@ _BLOCK_BYTES = 1 << 20
 _SHARED_BYTES = 4096
 """File systems with reflink share whole blocks of this size, between places that are multiples of it."""
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
+_SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 _MAGIC = b"TU1"
 _LITERAL = struct.Struct("<BQ")  # 0, length; the bytes follow
 _COPY = struct.Struct("<BQQ")  # 1, offset, length
@@ -76,6 +80,7 @@ def write_plan(plan: Plan, source_fd: int, target_fd: int) -> None:
         else:
             _copy(source_fd, target_fd, segment, position)
         position += segment.length
+    _write_back(target_fd)
 
 
 def blocks(plan: Plan, source_fd: int) -> Iterator[bytes]:
@@ -86,6 +91,23 @@ def blocks(plan: Plan, source_fd: int) -> Iterator[bytes]:
         else:
             for offset in range(segment.offset, segment.offset + segment.length, _BLOCK_BYTES):
                 yield _read(source_fd, offset, min(_BLOCK_BYTES, segment.offset + segment.length - offset))
+
+
+def rebuilt_hash(record: UndoRecord, new_fd: int, old_fd: int, old_size: int) -> str | None:
+    """SHA-256 of the old file, in hex, as the record rebuilds it from the new one; None where a byte would differ.
+
+    The blocks that are compared are those that are hashed: the hash is of what the record gives back.
+    """
+    if size(record) != old_size:
+        return None
+    digest = hashlib.sha256()
+    position = 0
+    for block in blocks(record, new_fd):
+        if block != _read(old_fd, position, len(block)):
+            return None
+        digest.update(block)
+        position += len(block)
+    return digest.hexdigest()
 
 
 def inverse(plan: Plan, source_size: int, read_old: Callable[[int, int], bytes]) -> UndoRecord:
@@ -178,6 +200,13 @@ def _copy(source_fd: int, target_fd: int, segment: Copy, position: int) -> None:
             _write(target_fd, data, position + done)
             copied = len(data)
         done += copied
+
+
+def _write_back(fd: int) -> None:
+    """Has the disk begin to write, so that the fsync to come is short; sync_file_range(2), where there is one."""
+    begin = libc.call("sync_file_range")
+    if begin is not None:
+        begin(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
 
 def _next_length(segment: Copy, position: int, done: int) -> int:

@@ -7,6 +7,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import BinaryIO
 
+from tagger.ownership import equal, told
 from tagger.records import (
     Dropped,
     Edit,
@@ -24,7 +25,7 @@ from tagger.records import (
 )
 from tagger.tags.attributes import refusal
 from tagger.tags.copy import Order, make
-from tagger.tags.fields import equal, standing
+from tagger.tags.fields import standing
 from tagger.tags.formats.base import FormatError
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.refusals import Reason
@@ -59,6 +60,7 @@ def prepare_undo(
         notes=plan.left,
         policy=policy,
         bundle_id=None,
+        carried=plan.inspection.carried,
     )
     return prepare(edit), plan.left
 
@@ -73,8 +75,7 @@ def _planned(
     if not chosen:
         return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     try:
-        with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
-            stat, current = FileStat.of(os.fstat(file.fileno())), content_hash(file)
+        stat, current = _look(path)
     except FileNotFoundError:
         return Dropped(reason="it is no longer there"), ()
     if current == chosen[-1].prepared.hash_before:
@@ -85,7 +86,13 @@ def _planned(
         if _leads_back(current, chain, chosen):
             return UndoPlan(exact=True, fields=_summed([row.prepared for row in chain])), chain
     why = _why_not_exact(current, writes, chosen)
-    return _plan_fields(path, writes, chosen, policy, f"field by field, not to the byte: {why}"), ()
+    return _plan_fields(path, done, chosen, policy, f"field by field, not to the byte: {why}"), ()
+
+
+def _look(path: bytes) -> tuple[FileStat, str]:
+    """A file's state and the hash of its content."""
+    with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
+        return FileStat.of(os.fstat(file.fileno())), content_hash(file)
 
 
 def foresee_undo(
@@ -147,8 +154,8 @@ def _exact(path: bytes, chain: Sequence[JournalRow], fields: Sequence[FieldEdit]
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
 
-    def check(_: BinaryIO, new: BinaryIO) -> None:
-        if content_hash(new) != oldest.hash_before:
+    def check(_: BinaryIO, new: BinaryIO, content: str) -> None:
+        if content != oldest.hash_before:
             raise FormatError(Reason.NO_UNDO)
 
     return make(
@@ -183,7 +190,7 @@ def _summed(writes: Sequence[Prepared]) -> tuple[FieldEdit, ...]:
 
 
 def _plan_fields(
-    path: bytes, writes: Sequence[JournalRow], chosen: Sequence[JournalRow], policy: Policy, why: str
+    path: bytes, rows: Sequence[JournalRow], chosen: Sequence[JournalRow], policy: Policy, why: str
 ) -> UndoPlan | Refused:
     inspection = inspect(path)
     if isinstance(inspection, Failure):
@@ -193,35 +200,15 @@ def _plan_fields(
     if inspection.refusal:
         return inspection.refusal
     edits, left = [], {"undo": why}
+    ids = {row.id for row in chosen}
     for name in dict.fromkeys(name for row in chosen for name in row.prepared.written):
-        now = standing(inspection.tags, name)
-        last = next(row for row in writes if not row.undone and name in row.prepared.written)
-        original = _original(name, writes, chosen, policy.v23_separator)
-        if last not in chosen:
+        now, tale = standing(inspection.tags, name), told(rows, name)
+        before = tale.without(ids)
+        last, written = tale.ours[-1] if tale.ours else (None, tale.own)
+        if last and last.id not in ids:
             left[name] = "holds what a later write, which is not among those chosen, put there"
-        elif not equal(now, last.prepared.written[name], policy.v23_separator):
+        elif not equal(now, written, policy.v23_separator):
             left[name] = "changed since by somebody else"
-        elif now != original:
-            edits.append(FieldEdit(name=name, old=now, new=original))
+        elif now != before:
+            edits.append(FieldEdit(name=name, old=now, new=before))
     return UndoPlan(fields=tuple(edits), left=left, inspection=inspection)
-
-
-def _original(name: str, writes: Sequence[JournalRow], chosen: Sequence[JournalRow], separator: str) -> tuple[str, ...]:
-    """What stood in a field before the newest chosen write to it, and before the older ones that it rested on.
-
-    Older ones count as far as they are chosen or undone, and as long as each found what the one before had written: a
-    value that somebody set in between is his.
-    """
-    original: tuple[str, ...] | None = None
-    for row in writes:
-        values = row.prepared.written.get(name)
-        if values is None or (original is None and row not in chosen):
-            continue
-        if original is not None and not equal(original, values, separator):
-            if row.undone:
-                continue
-            break
-        if row not in chosen and not row.undone:
-            break
-        original = row.prepared.replaced.get(name, ())
-    return original or ()

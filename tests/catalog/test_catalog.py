@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import engine, journal, schema, store, views
+from tagger.catalog import engine, journal, schema, status, store, views
 from tagger.catalog.engine import HEADS, Writer, journal_path, open_reader, open_writer
 from tagger.catalog.views import Filters
 from tagger.playlists import filters, formats
@@ -510,6 +510,30 @@ def test_a_genre_is_the_files_own_or_else_the_models(library: Writer) -> None:
     assert found(library, genre="blues") == ["unknown"]
 
 
+def test_a_value_that_is_a_list_is_found_by_each_part(writer: Writer) -> None:
+    lists = ("Bebop; Live", "Live/Bebop", "Swing, Bebop", "Bebop\0Swing", "R&B/Soul", "Bebop Revival")
+    with writer.begin() as connection:
+        for number, text in enumerate(lists):
+            put(connection, b"/music/%d.mp3" % number, identity=str(number), inode=number, genre=(text,))
+        rows = views.find(connection, Filters(), None)
+    assert found(writer, genre="bebop") == ["0", "1", "2", "3"]
+    assert found(writer, genre="soul") == ["4"]
+    assert found(writer, genre="r&b") == ["4"]
+    assert found(writer, genre="jazz") == ["0", "1", "2", "3"]
+    assert rows[0].user_genres == ("Bebop; Live",)  # shown as it stands in the file
+
+
+def test_several_values_that_stand_joined_are_ours_all_the_same(writer: Writer) -> None:
+    """As ID3v2.3 holds them."""
+    with writer.begin() as connection:
+        put(connection, b"/music/a.mp3")
+        row = journal.add(connection, prepared(b"/music/a.mp3", genre=("Jazz", "Blues")), JournalKind.WRITE, "t")
+        journal.set_state(connection, row, JournalState.RENAMED)
+        put(connection, b"/music/a.mp3", genre=("Jazz; Blues",))
+        (track,) = views.find(connection, Filters(), None)
+    assert track.user_genres == ()
+
+
 def test_filters_combine_and_confidence_counts_for_what_is_predicted(library: Writer) -> None:
     assert found(library, mood="happy", genre="jazz") == ["model", "bebop"]
     assert found(library, genre="jazz", min_confidence=0.5) == ["bebop", "model", "ours"]
@@ -562,8 +586,8 @@ def test_explain_and_status_tell_all(library: Writer) -> None:
         assert told.decision is not None
         assert told.decision.notes == {"genre": "note"}
         assert views.explain(connection, b"/music/none.mp3") is None
-        status = views.status(connection)
-    assert (status.tracks, status.heard, status.failed, status.refused) == (7, 6, {"damaged": 1}, {"why": 1})
+        numbers = status.status(connection)
+    assert (numbers.tracks, numbers.heard, numbers.failed, numbers.refused) == (7, 6, {"damaged": 1}, {"why": 1})
 
 
 def test_every_question_is_answered_from_an_index(library: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import history, journal, schema, store
+from tagger.catalog import history, journal, schema, status, store
 from tagger.catalog.engine import Connection, Writer, journal_path, open_history, open_writer
 from tagger.records import Field, FileStat, Inspection, JournalKind, JournalState, Prepared, TaggerError, TagValues
 
@@ -32,25 +32,28 @@ def stat() -> FileStat:
     return FileStat(device=1, inode=1, size_bytes=9, mtime_ns=1, ctime_ns=1, nlink=1, uid=0, gid=0, mode=0o100644)
 
 
-def prepared(path: bytes, genre: str, bundle: str | None) -> Prepared:
+def prepared(path: bytes, genre: str, bundle: str | None, over: str = "Old") -> Prepared:
     return Prepared(
         path=path, temp_name=b".tagger-1.tmp", temp_inode=9, stat_before=stat(), hash_before="h0", hash_after="h1",
-        identity=AUDIO, undo_record=b"12345", written={"genre": (genre,)}, replaced={"genre": ("Old",)},
+        identity=AUDIO, undo_record=b"12345", written={"genre": (genre,)}, replaced={"genre": (over,)},
         bundle_id=bundle,
     )  # fmt: skip
 
 
 def write(
     connection: Connection, path: bytes, *, run: int | None = None, at: str = "2026-01-01T00:00:00Z",
-    genre: str = "Jazz", bundle: str = "b-1", state: JournalState = JournalState.RENAMED,
+    genre: str = "Jazz", bundle: str = "b-1", state: JournalState = JournalState.RENAMED, over: str = "Old",
 ) -> int:  # fmt: skip
-    row = journal.add(connection, prepared(path, genre, bundle), JournalKind.WRITE, at, run=run)
+    row = journal.add(connection, prepared(path, genre, bundle, over), JournalKind.WRITE, at, run=run)
     journal.set_state(connection, row, state)
     return row
 
 
-def undo(connection: Connection, path: bytes, undoes: Sequence[int] | None, at: str = "2026-03-01T00:00:00Z") -> int:
-    row = journal.add(connection, prepared(path, "Old", None), JournalKind.UNDO, at, undoes=undoes)
+def undo(
+    connection: Connection, path: bytes, undoes: Sequence[int] | None, at: str = "2026-03-01T00:00:00Z",
+    genre: str = "Old", over: str = "Jazz",
+) -> int:  # fmt: skip
+    row = journal.add(connection, prepared(path, genre, None, over), JournalKind.UNDO, at, undoes=undoes)
     journal.set_state(connection, row, JournalState.RENAMED)
     return row
 
@@ -96,8 +99,8 @@ def test_an_undo_from_before_runs_took_back_all_before_it_and_no_copys(writer: W
 def test_what_an_earlier_write_left_is_ours_again_when_a_later_one_is_undone(writer: Writer) -> None:
     with writer.begin() as connection:
         first = write(connection, b"/music/a.mp3", genre="Jazz")
-        second = write(connection, b"/music/a.mp3", genre="Rock")
-        undo(connection, b"/music/a.mp3", [second])
+        second = write(connection, b"/music/a.mp3", genre="Rock", over="Jazz")
+        undo(connection, b"/music/a.mp3", [second], genre="Jazz", over="Rock")
         assert journal.history(connection, b"/music/a.mp3", AUDIO).written == {Field.GENRE: ("Jazz",)}
         undo(connection, b"/music/a.mp3", [first, second])
         assert journal.history(connection, b"/music/a.mp3", AUDIO).written == {}
@@ -120,6 +123,19 @@ def test_runs_count_what_was_written_and_what_of_it_is_undone(writer: Writer) ->
         assert (first.began, first.ended) == ("2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z")
         assert [run.run for run in history.runs(connection, b"/music", 9)] == [1]
         assert [run.run for run in history.runs(connection, None, 1)] == [2]
+
+
+def test_status_counts_files_that_are_undone_apart(writer: Writer) -> None:
+    with writer.begin() as connection:
+        for path in (b"/music/a.mp3", b"/music/b.mp3", b"/music/c.mp3"):
+            put(connection, path)
+        rows = [
+            write(connection, path) for path in (b"/music/a.mp3", b"/music/a.mp3", b"/music/b.mp3", b"/music/c.mp3")
+        ]
+        undo(connection, b"/music/a.mp3", rows[1:2])
+        undo(connection, b"/music/b.mp3", rows[2:3])
+        numbers = status.status(connection)
+        assert (numbers.written, numbers.undone) == (2, 1)
 
 
 def test_no_row_is_compared_with_every_other(writer: Writer) -> None:

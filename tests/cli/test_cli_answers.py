@@ -209,6 +209,7 @@ def test_status_counts(run: Run) -> None:
     told = json.loads(run("status", "--json").stdout)
     assert (told["tracks"], told["heard"], told["missing"], told["daemon"]) == (5, 4, 0, None)
     assert told["failed"] == {"damaged": 1}
+    assert (told["written"], told["undone"]) == (0, 0)
     assert told["journal"] == {"writes": 0, "records": 0, "undo_bytes": 0, "oldest": None}
     assert b"not running" in run("status").stdout
     assert b"0 writes, 0 bytes of undo records" in run("status").stdout

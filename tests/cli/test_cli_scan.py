@@ -119,6 +119,19 @@ def test_a_bundle_with_a_wrong_hash_stops_before_any_work(run: Run, music: Path,
     assert hashes(music) == before
 
 
+def test_a_folder_that_is_only_read_and_is_none_of_the_library(run: Run, music: Path, tmp_path: Path) -> None:
+    config, text = tmp_path / "config.toml", (tmp_path / "config.toml").read_text()
+    (tmp_path / "elsewhere").mkdir()
+    named = [music / "album", music, tmp_path, music / "albun", tmp_path / "elsewhere"]
+    config.write_text(text + f"read_only = {json.dumps([str(folder) for folder in named])}\n")
+    done = run("scan", "--dry-run", "--yes", str(music))
+    warned = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("library.read_only")]
+    assert warned == [
+        f"library.read_only: {music / 'albun'} does not exist",
+        f"library.read_only: {tmp_path / 'elsewhere'} lies in none of the folders of the library, nor they in it",
+    ]
+
+
 def test_a_folder_that_is_only_read(run: Run, music: Path, tmp_path: Path) -> None:
     """Dry run, scan, explain and status say so; what was written there before comes back."""
     (music / "text.mp3").unlink()

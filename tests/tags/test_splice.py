@@ -1,3 +1,4 @@
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,22 @@ def test_ranges_across_blocks_arrive_whole(tmp_path: Path, offset: int, moved_by
     with (tmp_path / "old").open("rb") as source, (tmp_path / "new").open("wb") as target:
         splice.write_plan(plan, source.fileno(), target.fileno())
     assert (tmp_path / "new").read_bytes() == _apply(plan, old)
+
+
+@pytest.mark.parametrize(
+    ("record", "right"),
+    [
+        ((Literal(b"old "), Copy(4, 6)), True),
+        ((Literal(b"odd "), Copy(4, 6)), False),
+        ((Literal(b"old "), Copy(3, 6)), False),
+        ((Literal(b"old "), Copy(4, 5)), False),
+        ((Literal(b"old "), Copy(4, 6), Literal(b"!")), False),
+    ],
+)
+def test_a_record_that_rebuilds_another_file_is_found_out(record: Plan, right: bool, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"old audio!")
+    new.write_bytes(b"new audio!")
+    with old.open("rb") as before, new.open("rb") as after:
+        found = splice.rebuilt_hash(record, after.fileno(), before.fileno(), 10)
+    assert found == (hashlib.sha256(b"old audio!").hexdigest() if right else None)

@@ -54,6 +54,11 @@ def prepared(song: Path) -> Prepared:
     )
 
 
+def no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one, a writer would wait until we are done: of this process, for ever."""
+    monkeypatch.setattr("tagger.tags.lease.is_local", lambda fd: False)
+
+
 def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
     def link(*args: object, **kwargs: object) -> None:
         raise OSError(errno.EPERM, "no hard links here")
@@ -84,6 +89,7 @@ def test_the_copy_takes_the_files_place(
 def test_who_writes_at_the_last_moment_gets_the_file_back(
     song: Path, monkeypatch: pytest.MonkeyPatch, links: bool, writing: str
 ) -> None:
+    no_leases(monkeypatch)
     ready = prepared(song)
     theirs = write_by_somebody(song, writing)
     step = os.link if links else exchange
@@ -103,6 +109,90 @@ def test_who_writes_at_the_last_moment_gets_the_file_back(
         == {"appending": OLD + b"!", "in place": b"THE FILE AS IT WAS", "replacing": b"other"}[writing]
     )
     assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+RIGHTS: dict[str, Callable[[Path], None]] = {
+    "mode": lambda song: song.chmod(0o600),
+    "owner": lambda song: os.chown(song, 4321, 4322),
+    "attribute": lambda song: os.setxattr(song, "user.note", b"mine"),
+}
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("what", RIGHTS)
+def test_rights_that_are_given_at_the_last_moment_are_not_lost(
+    song: Path, monkeypatch: pytest.MonkeyPatch, links: bool, what: str
+) -> None:
+    ready, step, done = prepared(song), os.link if links else exchange, []
+
+    def given_just_before(*args: object, **kwargs: object) -> None:
+        try:
+            RIGHTS[what](song)
+        except OSError as error:
+            pytest.skip(f"refused here: {error.strerror}")
+        done.append(song.stat())
+        step(*args, **kwargs)  # type: ignore[arg-type]
+
+    if not links:
+        no_links(monkeypatch)
+    monkeypatch.setattr(*(os, "link") if links else ("tagger.tags.replace.exchange",), given_just_before)
+    assert isinstance(commit(ready), Dropped)
+    assert song.read_bytes() == OLD
+    assert FileStat.of(song.stat()).mode == done[0].st_mode
+    assert (song.stat().st_uid, song.stat().st_gid) == (done[0].st_uid, done[0].st_gid)
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_rights_that_were_given_before_a_crash_are_not_lost(song: Path, dir_fd: int) -> None:
+    """Killed behind the rename; the mode was changed between it and the last look before."""
+    ready = prepared(song)
+    song.chmod(0o600)
+    os.link(song, song.parent / os.fsdecode(spare_name(TEMP)))
+    os.replace(TEMP, song.name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    assert recover.settle(ready) is JournalState.DROPPED
+    assert song.read_bytes() == OLD
+    assert song.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+@pytest.mark.parametrize("failing", ["link", "replace", "listxattr"])
+def test_a_disk_that_fails_at_the_rename_leaves_the_file_and_no_copy(
+    song: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    ready = prepared(song)
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, failing, broken)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        commit(ready)
+    monkeypatch.undo()
+    assert song.read_bytes() == OLD
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_a_copy_that_was_renamed_by_a_call_that_failed_is_settled(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS: rename(2), BUGS."""
+    ready, rename = prepared(song), os.replace
+
+    def done_and_failed(*args: object, **kwargs: object) -> None:
+        rename(*args, **kwargs)  # type: ignore[arg-type]
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "replace", done_and_failed)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        commit(ready)
+    assert recover.settle(ready) is JournalState.RENAMED
+    assert song.read_bytes() == NEW
+    assert [entry.name for entry in song.parent.iterdir()] == [song.name]
+
+
+def test_a_file_that_went_meanwhile_takes_the_copy_with_it(song: Path) -> None:
+    ready = prepared(song)
+    song.unlink()
+    assert isinstance(commit(ready), Dropped)
+    assert list(song.parent.iterdir()) == []
 
 
 def write_by_somebody(song: Path, writing: str) -> Callable[[], None]:
@@ -137,10 +227,9 @@ def test_after_a_crash_the_last_moments_writer_gets_the_file_back(song: Path, di
 
 
 def test_a_file_that_is_gone_is_not_made_anew(song: Path, dir_fd: int) -> None:
-    before = FileStat.of(song.stat())
     song.unlink()
     with pytest.raises(FileNotFoundError):
-        replace(dir_fd, TEMP, os.fsencode(song.name), before)
+        replace(dir_fd, TEMP, os.fsencode(song.name), lambda old: True)
     assert not song.exists()
 
 

@@ -348,7 +348,7 @@ def test_an_empty_file_and_an_unknown_container(tmp_path: Path) -> None:
 CHILD = """
 import errno, os, pickle, signal, sys
 from tagger.tags import replace
-from tagger.tags.write import commit, prepare
+from tagger.tags.write import commit, make_durable, prepare
 edit = pickle.loads(sys.stdin.buffer.read())
 phase, step, when, way = sys.argv[1:]
 room = replace if step == "exchange" else os
@@ -369,6 +369,7 @@ prepared = prepare(edit)
 sys.stdout.buffer.write(pickle.dumps(prepared)); sys.stdout.flush()
 setattr(room, step, killed)
 commit(prepared)
+make_durable(os.path.dirname(prepared.path))
 """
 STEPS = [
     *(("prepare", step, "link") for step in ("copy_file_range", "fchmod", "fsync")),
@@ -441,7 +442,7 @@ def test_a_file_whose_disk_is_away_is_settled_when_it_is_back(mp3: Path) -> None
     prepared = prepared_of(mp3)
     commit(prepared)
     away = mp3.parent.rename(mp3.parent.with_name("away"))
-    assert recover.settle(prepared) is JournalState.PREPARED
+    assert recover.settle(prepared) is JournalState.GONE
     away.rename(mp3.parent)
     assert recover.settle(prepared) is JournalState.RENAMED
 

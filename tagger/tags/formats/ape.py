@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from tagger.records import TagValues
 from tagger.tags.fields import STANDARD, speaks_for_itself
-from tagger.tags.formats.base import Copy, FormatError, Literal, Segment
+from tagger.tags.formats.base import Carried, Copy, FormatError, Literal, Segment
 from tagger.tags.formats.id3_values import year
+from tagger.tags.formats.names import CARRIED
 from tagger.tags.refusals import Reason
 
 END_BYTES = 32  # of the header and, alike, of the footer
@@ -58,6 +59,11 @@ class Item:
         """Its values, none where it is no text."""
         texts = self.value.decode("utf-8", errors="replace").split("\0") if self.kind == _TEXT else ()
         return tuple(text for text in texts if text)
+
+    @property
+    def sound(self) -> bool:
+        """Whether what should be UTF-8 is."""
+        return self.kind in (_BINARY, _RESERVED) or _is_utf8(self.value)
 
     @property
     def field(self) -> str | None:
@@ -138,7 +144,7 @@ def check(tag: Tag) -> None:
         name = item.key.decode("latin-1")
         if not _KEY.fullmatch(item.key) or item.key.lower() in _FORBIDDEN_KEYS:
             raise FormatError(Reason.APE_ITEM, f"{name!r} is no key")
-        if item.kind == _RESERVED or (item.kind != _BINARY and not _is_utf8(item.value)):
+        if item.kind == _RESERVED or not item.sound:
             raise FormatError(Reason.APE_ITEM, f"{name} is no UTF-8")
         if speaks_for_itself(item.field):
             _check_ours(item)
@@ -179,6 +185,15 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]]) -> list[Segmen
     ]
 
 
+def carried(tag: Tag | None, older: Mapping[str, tuple[str, ...]]) -> Carried:
+    """What a tag without items, or a new one, takes over of what older tags say."""
+    if tag and tag.items:
+        return Carried()
+    version = tag.version if tag else 2000
+    fresh = (_item(_new_key(name), _TEXT, values, version) for name, values in older.items() if name not in STANDARD)
+    return Carried(values=older, entries=tuple(item.data for item in fresh))
+
+
 def _items(raw: bytes, position: int, offset: int, count: int) -> Iterator[Item]:
     """Exactly `count` items from `position` to the footer."""
     stop = len(raw) - END_BYTES
@@ -209,10 +224,11 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _new_key(name: str) -> bytes:
-    return (name.title() if name in STANDARD else name).encode("ascii")
+    names = CARRIED.get(name)
+    return (names.ape if names else name.title() if name in STANDARD else name).encode("ascii")
 
 
-def _item(key: bytes, flags: int, values: Sequence[str], version: int) -> Segment:
+def _item(key: bytes, flags: int, values: Sequence[str], version: int) -> Literal:
     value = "\0".join(values).encode()
     if version == 1000 and not (value.isascii() and len(values) == 1):
         raise FormatError(Reason.APE_VERSION, "version 1 holds one value of plain ASCII")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tagger.records import TagValues
-from tagger.tags.formats import ape, ape_streams, id3, id3_values
+from tagger.tags.formats import ape, ape_streams, id3, id3_values, older
 from tagger.tags.formats.ape_streams import Stream
-from tagger.tags.formats.base import Content, Copy, FormatError, Plan, Style
+from tagger.tags.formats.base import Carried, Content, Copy, FormatError, Plan, Style
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.formats.tails import Tail, find_tail
 from tagger.tags.refusals import Reason
@@ -48,10 +48,11 @@ class ApeFile:
 
     def read(self, file: BinaryIO) -> Content:
         layout = _layout(file)
-        tag, refusal = None, None
+        tag, refusal, carried = None, None, Carried()
         try:
             tag = _tag(file, layout)
             _check(file, layout, tag)
+            carried = _carried(file, layout, tag)
         except FormatError as error:
             refusal = error.refused()
         length_seconds, channels = self._stream(file, layout)
@@ -62,6 +63,7 @@ class ApeFile:
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
@@ -140,6 +142,14 @@ def _values(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> TagValues:
     if (offset_v1 := layout.tail.offset("id3v1")) is not None:
         values = _filled(values, id3_values.read_id3v1(_read_at(file, offset_v1, 128)))
     return values
+
+
+def _carried(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> Carried:
+    """TagLib goes by ID3v1 only where there is no APE tag, FFmpeg and MPD by ID3v2 in front."""
+    if tag and tag.items:
+        return Carried()
+    in_front = (_read_at(file, offset, length) for offset, length in layout.id3v2)
+    return ape.carried(tag, older.of_file(file, in_front, layout.tail, ape_tags=False))
 
 
 def _filled(values: TagValues, other: TagValues) -> TagValues:

@@ -46,6 +46,9 @@ PROTECTION = frozenset(
 NAMES = {"genre": "WM/Genre", "mood": "WM/Mood", "grouping": "WM/ContentGroupDescription"}
 """The standard fields, by the attribute that holds each."""
 
+_FIELDS = {"GENRE": "genre", "MOOD": "mood"} | {name.upper(): field for field, name in NAMES.items()}
+"""Fields by the names, in upper case, under which they are found: FFmpeg and players show the bare ones just so."""
+
 UNICODE = 0
 """The type of an attribute whose value is text, UTF-16LE with a NUL behind it."""
 
@@ -96,9 +99,7 @@ class Attribute:
     def field(self) -> str | None:
         """The field of ours that the attribute holds, None for a foreign one."""
         name = self.name.upper()
-        if name.startswith(PREFIX):
-            return name
-        return next((field for field, standard in NAMES.items() if standard.upper() == name), None)
+        return name if name.startswith(PREFIX) else _FIELDS.get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

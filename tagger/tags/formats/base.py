@@ -6,7 +6,7 @@ is the plan's mechanical inverse (`tagger.tags.splice`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from tagger.records import Refused, TagValues
@@ -49,6 +49,19 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What a tag that has no entries yet takes over from older ones: readers go by the new one alone, and hide those.
+
+    `values` are to be among the changes of a splice that sets anything, by the names of `names.CARRIED`, REPLAYGAIN_*,
+    and "genre", "mood" and "grouping" as far as the changes leave them as they are. `entries` are those of them that
+    are not ours, raw, as they come to stand behind `Content.foreign`.
+    """
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    entries: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What a format reads in one file.
 
@@ -62,6 +75,7 @@ class Content:
     length_seconds: float | None  # as declared
     channels: int | None
     refusal: Refused | None = None
+    carried: Carried = Carried()
 
 
 class FormatError(Exception):
@@ -102,6 +116,7 @@ class Format(Protocol):
         """The file with the fields of `changes` set, surest value first; an empty tuple removes the field.
 
         Names are "genre", "mood", "grouping" and TAGGER_*; a field that is not named stays as it is, byte for byte.
+        In a tag without entries also those of `Content.carried`.
         Raises FormatError where anything foreign would not survive.
         """
 

@@ -29,14 +29,15 @@ _HEAD_BYTES = 65_536
 def detect(file: BinaryIO, suffix: bytes) -> Format:
     """The format of an open file. `suffix` is the end of its name, dot included, in any case.
 
-    Raises FormatError: NOT_AUDIO for content of no format here, WRONG_SUFFIX where content and name disagree.
+    Raises FormatError: NOT_AUDIO or OGG_OTHER for content of no format here, WRONG_SUFFIX where content and name
+    disagree.
     """
     tags = id3.leading_tags(file)
     file.seek(sum(tags[-1]) if tags else 0)
     head = file.read(_HEAD_BYTES)
     found = next((known for known in FORMATS if known.matches(head)), None)
     if found is None:
-        raise FormatError(Reason.NOT_AUDIO)
+        raise FormatError(Reason.OGG_OTHER if head.startswith(b"OggS") else Reason.NOT_AUDIO)
     if suffix.lower() not in found.suffixes:
         raise FormatError(Reason.WRONG_SUFFIX, f"{found.name} named {suffix.decode(errors='replace')}")
     return found

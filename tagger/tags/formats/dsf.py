@@ -1,6 +1,7 @@
 """DSF: the chunks `DSD `, `fmt ` and `data`, then an ID3v2 tag to which the first chunk points.
 
-The tag is the end of the file, so the audio stays where it is; the first chunk's size and pointer follow the tag.
+The tag is the end of the file, so the audio stays where it is; the first chunk's size and pointer follow the tag. An
+ID3v1 tag that a program has put behind all that is declared stays there: no reader looks at it.
 
 Format: https://dsd-guide.com/sites/default/files/white-papers/DSFFileFormatSpec_E.pdf
 """
@@ -22,6 +23,7 @@ from tagger.tags.splice import size, tidy
 _DSD = struct.Struct("<4sQQQ")  # id, size of this chunk, size of the file, where the tag begins or 0
 _FORMAT = struct.Struct("<4sQIIIIIIQII")  # id, size; version, id, channel type, channels, rate in Hz, bits, samples
 _DATA = struct.Struct("<4sQ")  # id, size with this header
+_ID3V1_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,9 @@ class Dsf:
         start = _tag_start(file, chunks)
         new_tag = tidy(id3.splice(_tag(file, chunks), changes, style, reserve=0))
         sizes = struct.pack("<QQ", start + size(new_tag), start if new_tag else 0)
-        return tidy((Copy(0, 12), Literal(sizes), Copy(_DSD.size, start - _DSD.size), *new_tag))
+        end = _declared_end(file)
+        tail = Copy(end, file.seek(0, os.SEEK_END) - end)
+        return tidy((Copy(0, 12), Literal(sizes), Copy(_DSD.size, start - _DSD.size), *new_tag, tail))
 
     def identity(self, file: BinaryIO) -> str:
         """Over the bodies of the format and data chunks; over the whole file where these are damaged."""
@@ -111,24 +115,35 @@ def _chunks(file: BinaryIO) -> _Chunks:
     )
 
 
-def _tag_start(file: BinaryIO, chunks: _Chunks) -> int:
-    """Where the tag begins, or shall begin. Raises FormatError unless audio and tag are all there is."""
+def _declared_end(file: BinaryIO) -> int:
+    """Raises FormatError where the file is not as long as it says; an ID3v1 tag may stand behind the end."""
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
-    _, _, declared, pointer = _DSD.unpack(file.read(_DSD.size))
-    if declared != size_bytes:
+    declared: int = _DSD.unpack(file.read(_DSD.size))[2]
+    file.seek(max(size_bytes - _ID3V1_BYTES, 0))
+    tail_bytes = _ID3V1_BYTES if declared + _ID3V1_BYTES == size_bytes and file.read(3) == b"TAG" else 0
+    if declared + tail_bytes != size_bytes:
         raise FormatError(Reason.DSF_SIZES, f"{declared} bytes declared, {size_bytes} found")
-    if pointer >= size_bytes:
+    return declared
+
+
+def _tag_start(file: BinaryIO, chunks: _Chunks) -> int:
+    """Where the tag begins, or shall begin. Raises FormatError unless audio and tag are all there is."""
+    end = _declared_end(file)
+    file.seek(0)
+    _, _, _, pointer = _DSD.unpack(file.read(_DSD.size))
+    if pointer >= end:
         raise FormatError(Reason.DSF_SIZES, f"it points to byte {pointer}, behind its end")
     audio_stop = chunks.data[1]
-    if (pointer or size_bytes) != audio_stop:
+    if (pointer or end) != audio_stop:
         raise FormatError(Reason.DSF_SIZES, f"the audio ends at byte {audio_stop}, the tag is at {pointer}")
     return audio_stop
 
 
 def _raw_tag(file: BinaryIO, start: int) -> bytes:
+    end = _declared_end(file)
     file.seek(start)
-    return file.read()
+    return file.read(end - start)
 
 
 def _tag(file: BinaryIO, chunks: _Chunks) -> id3.Tag | None:

@@ -1,20 +1,21 @@
 """FLAC: metadata blocks, then frames. Only the Vorbis comment and the padding change; all other blocks are copied.
 
-An ID3v2 tag in front and an ID3v1 tag at the end, which some taggers leave there, stay as they are.
+An ID3v2 tag in front and tags at the end, which some taggers leave there, stay as they are.
 
 Format: https://www.rfc-editor.org/rfc/rfc9639
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tagger.records import TagValues
-from tagger.tags.formats import id3, id3_values, vorbis_comment
-from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
+from tagger.tags.fields import speaks_for_itself
+from tagger.tags.formats import id3, id3_values, older, vorbis_comment
+from tagger.tags.formats.base import PADDING_BYTES, Carried, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.payload import identity_of_ranges
-from tagger.tags.formats.tails import find_tail
+from tagger.tags.formats.tails import Tail, find_tail
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import cut, size, tidy
 
@@ -38,7 +39,7 @@ class _Layout:
     start: int  # of "fLaC"
     blocks: tuple[_Block, ...]
     audio_start: int
-    audio_stop: int
+    tail: Tail
     size_bytes: int
 
 
@@ -63,25 +64,33 @@ class Flac:
                 refusal=error.refused(),
             )
         length_seconds, channels = _stream(_body(file, layout.blocks[0]))
-        tags, refusal = TagValues(), None
+        tags, refusal, carried = TagValues(), None, Carried()
         entries: tuple[bytes, ...] = ()
         try:
             comment = _comment(file, layout)
-            tags, entries = _with_leading_tags(file, comment.values()), comment.foreign
+            tags, entries = comment.values(), comment.foreign
+            for later in _later_comments(file, layout):
+                tags = id3_values.filled(tags, replace(later.values(), own={}))
+            tags = _with_other_tags(file, layout, tags)
+            carried = _carried(file, layout, comment)
         except FormatError as error:
             refusal = error.refused()
         return Content(
             tags=tags,
-            foreign=(*entries, *_other_blocks(file, layout)),
+            foreign=(*_other_blocks(file, layout), *entries),
             codec="flac",
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         layout = _layout(file)
         comment = _comment(file, layout)
+        for later in _later_comments(file, layout):
+            if any(entry.field in changes and speaks_for_itself(entry.field) for entry in later.entries):
+                raise FormatError(Reason.COMMENT_TWICE)
         blocks = list(layout.blocks)
         place = _place(blocks, _COMMENT)
         old_body: Plan = (Literal(vorbis_comment.EMPTY),) if place is None else blocks[place].body
@@ -105,18 +114,34 @@ class Flac:
             start = _start(file)
             return identity_of_ranges(file, [(start, find_tail(file, start, size_bytes).start)])
         info = layout.start + 8
-        return identity_of_ranges(file, [(info, info + _STREAMINFO_BYTES), (layout.audio_start, layout.audio_stop)])
+        return identity_of_ranges(file, [(info, info + _STREAMINFO_BYTES), (layout.audio_start, layout.tail.start)])
 
 
 FLAC = Flac()
 
 
-def _with_leading_tags(file: BinaryIO, values: TagValues) -> TagValues:
-    """Players show what an ID3 tag in front says where the comment is silent; it is never written."""
+def _with_other_tags(file: BinaryIO, layout: _Layout, values: TagValues) -> TagValues:
+    """Players show what other tags say where there is no comment; they are never written."""
+    others = [id3_values.read_tag(raw) for raw in _leading_tags(file)]
+    if layout.tail.offset("ape") is not None:
+        others.append(id3_values.read_ape(file))
+    others += [id3_values.read_id3v1(raw) for raw in layout.tail.read(file, "id3v1")]
+    for other in others:
+        values = id3_values.filled(values, replace(other, own={}))
+    return values
+
+
+def _leading_tags(file: BinaryIO) -> Iterator[bytes]:
     for offset, length in id3.leading_tags(file):
         file.seek(offset)
-        values = id3_values.filled(values, replace(id3_values.read_tag(file.read(length)), own={}))
-    return values
+        yield file.read(length)
+
+
+def _carried(file: BinaryIO, layout: _Layout, comment: vorbis_comment.Comment) -> Carried:
+    """Players go by tags in front and at the end only where the comment is empty."""
+    if comment.entries:
+        return Carried()
+    return vorbis_comment.carried(comment, older.of_file(file, _leading_tags(file), layout.tail))
 
 
 def _start(file: BinaryIO) -> int:
@@ -150,7 +175,7 @@ def _layout(file: BinaryIO) -> _Layout:
         start=start,
         blocks=tuple(blocks),
         audio_start=position,
-        audio_stop=find_tail(file, position, size_bytes).start,
+        tail=find_tail(file, position, size_bytes),
         size_bytes=size_bytes,
     )
 
@@ -168,9 +193,15 @@ def _place(blocks: Sequence[_Block], block_type: int) -> int | None:
 
 
 def _comment(file: BinaryIO, layout: _Layout) -> vorbis_comment.Comment:
-    """The first comment of the file, the one that readers show; a second one is a foreign block."""
+    """The first comment of the file, the one that TagLib and mutagen show; a second one is a foreign block."""
     place = _place(layout.blocks, _COMMENT)
     return vorbis_comment.parse(vorbis_comment.EMPTY if place is None else _body(file, layout.blocks[place]))
+
+
+def _later_comments(file: BinaryIO, layout: _Layout) -> list[vorbis_comment.Comment]:
+    """Those behind the first, which FFmpeg shows as well."""
+    blocks = [block for block in layout.blocks if block.type == _COMMENT]
+    return [vorbis_comment.parse(_body(file, block)) for block in blocks[1:]]
 
 
 def _other_blocks(file: BinaryIO, layout: _Layout) -> tuple[bytes, ...]:

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from tagger.records import TagValues
 from tagger.tags.fields import speaks_for_itself
-from tagger.tags.formats import id3, id3_values
-from tagger.tags.formats.base import PADDING_BYTES, Copy, FormatError, Plan, Style
+from tagger.tags.formats import id3, id3_values, older
+from tagger.tags.formats.base import PADDING_BYTES, Carried, Copy, FormatError, Plan, Style
 from tagger.tags.formats.tails import Tail, find_tail
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import tidy
@@ -59,6 +59,13 @@ def splice(layout: Layout, tag: id3.Tag | None, changes: Mapping[str, tuple[str,
     behind = tag.length if tag else 0
     new_tag = id3.splice(tag, changes, style, reserve=PADDING_BYTES)
     return tidy((*new_tag, Copy(behind, layout.size_bytes - behind)))
+
+
+def carried_by(file: BinaryIO, layout: Layout, tag: id3.Tag | None, *, ape_tags: bool = True) -> Carried:
+    """What `tag`, the first one of the file, takes over from all others. Raises FormatError where they are damaged."""
+    if tag and tag.frames:
+        return Carried()
+    return id3.carried(tag, older.of_file(file, _further_tags(file, layout), layout.tail, ape_tags=ape_tags))
 
 
 def values_of(file: BinaryIO, layout: Layout) -> TagValues:

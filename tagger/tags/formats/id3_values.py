@@ -5,13 +5,14 @@ import re
 from typing import BinaryIO
 
 from mutagen.apev2 import TEXT, APEv2
-from mutagen.id3 import ID3, ParseID3v1
+from mutagen.id3 import ID3, TCON, ParseID3v1
 
 from tagger.records import TagValues
 from tagger.tags.fields import says_something
 from tagger.tags.formats import id3
 from tagger.tags.formats.base import FormatError
 
+_LAST_ID3V1_GENRE = 255  # which says that there is none
 _YEAR = re.compile(r"\d{4}")
 
 
@@ -42,16 +43,18 @@ def _said(values: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
 def read_tag(raw: bytes) -> TagValues:
     """The values of one ID3v2 tag of any version; none where mutagen cannot read it.
 
-    Numeric genres ("(17)", "17") come as names. What version 2.3 holds joined stays one value.
+    Numeric genres ("(17)", "17") come as names. What version 2.3 holds joined stays one value. Apple's grouping counts
+    where the standard frame is silent.
     """
     try:
-        tag = ID3(io.BytesIO(raw), load_v1=False)
+        tag = ID3(io.BytesIO(raw), translate=False, load_v1=False)
+        genres = tuple(genre for frame in tag.getall("TCON") for text in frame.text for genre in _genres(text))
+        tag.update_to_v24()
     except MemoryError:  # says nothing of the tag
         raise
     except Exception:  # mutagen meets hostile input here and leaks errors of every kind
         return TagValues()
     named = {frame.desc.upper(): tuple(frame.text) for frame in tag.getall("TXXX")}
-    genres = tuple(genre for frame in tag.getall("TCON") for genre in frame.genres)
     moods = _texts(tag, "TMOO") + named.get("MOOD", ())
     return TagValues(
         artist=_joined(_texts(tag, "TPE1")),
@@ -60,8 +63,17 @@ def read_tag(raw: bytes) -> TagValues:
         year=year(_joined(_texts(tag, "TDRC")) or _joined(_texts(tag, "TDRL"))),
         genre=genres or named.get("GENRE", ()) or _undecoded(raw, "genre"),
         mood=tuple(dict.fromkeys(moods)) or _undecoded(raw, "mood"),  # where both places hold it, it is one mood
-        grouping=_texts(tag, "TIT1") or _undecoded(raw, "grouping"),
+        grouping=_texts(tag, "TIT1") or _undecoded(raw, "grouping") or _texts(tag, "GRP1"),
         own={name: values for name, values in named.items() if name.startswith("TAGGER_")},
+    )
+
+
+def _genres(text: str) -> list[str]:
+    """What a TCON text says; a number that never was one of a genre, such as a year, stands for itself."""
+    genres: list[str] = TCON(encoding=3, text=[text]).genres
+    numbers = re.findall(r"\d+", text)
+    return (
+        [text] if genres == ["Unknown"] and not all(int(number) <= _LAST_ID3V1_GENRE for number in numbers) else genres
     )
 
 

@@ -6,9 +6,10 @@ from typing import BinaryIO
 
 from mutagen.mp3 import MPEGInfo
 
-from tagger.tags.formats import id3
-from tagger.tags.formats.base import Content, FormatError, Plan, Style
-from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
+from tagger.tags.fields import speaks_for_itself
+from tagger.tags.formats import ape, id3
+from tagger.tags.formats.base import Carried, Content, FormatError, Plan, Style
+from tagger.tags.formats.id3_front import Layout, carried_by, layout_of, splice, tag_of, values_of
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 
@@ -34,11 +35,14 @@ class Mp3:
 
     def read(self, file: BinaryIO) -> Content:
         layout = layout_of(file)
+        foreign: tuple[bytes, ...] = ()
+        refusal, carried = None, Carried()
         try:
             tag = _spliceable(file, layout)
-            foreign, refusal = (tag.foreign if tag else ()), None
+            foreign = tag.foreign if tag else ()
+            carried = carried_by(file, layout, tag)
         except FormatError as error:
-            foreign, refusal = (), error.refused()
+            refusal = error.refused()
         codec, length_seconds, channels = _stream(file, layout)
         return Content(
             tags=values_of(file, layout),
@@ -47,10 +51,12 @@ class Mp3:
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         layout = layout_of(file)
+        _refuse_beside_ape(file, layout, changes)
         return splice(layout, _spliceable(file, layout), changes, style)
 
     def identity(self, file: BinaryIO) -> str:
@@ -110,6 +116,18 @@ def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
     if b"ID3" in head[: frame[0]]:
         raise FormatError(Reason.ID3_TWICE, "one stands behind other bytes")
     return tag_of(file, layout)
+
+
+def _refuse_beside_ape(file: BinaryIO, layout: Layout, changes: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises FormatError where an APE tag at the end says something else of a field that is to be set.
+
+    MPD shows what that tag says, ExifTool and MediaInfo show some of it, whatever stands in the ID3v2 tag.
+    """
+    for raw in layout.tail.read(file, "ape"):
+        for item in ape.parse(raw, 0).items:
+            wanted = changes.get(item.field or "", ())
+            if speaks_for_itself(item.field) and wanted and item.texts != tuple(wanted):
+                raise FormatError(Reason.APE_BESIDE, item.key.decode("latin-1"))
 
 
 def _stream(file: BinaryIO, layout: Layout) -> tuple[str, float | None, int | None]:

@@ -5,21 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import mutagen.mp4
-
 from tagger.records import TagValues
+from tagger.tags.fields import PREFIX
 from tagger.tags.formats import mp4_atoms
 from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
-from tagger.tags.formats.id3_values import year
-from tagger.tags.formats.mp4_atoms import Atom, OffsetTable, atoms, child, sound_tracks, top_level
+from tagger.tags.formats.mp4_atoms import Atom, OffsetTable, atoms, only, sound_tracks, top_level
+from tagger.tags.formats.mp4_values import META_SKIP, beside, checked_metas, handler, values
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
 
 _NAMES = {"genre": b"\xa9gen", "grouping": b"\xa9grp"}
+_FIELDS = {b"\xa9gen": "genre", b"gnre": "genre", b"\xa9grp": "grouping"}
+"""What an entry holds: `gnre` is the genre as a number, ID3v1's and one."""
+_NAMED = {"MOOD": "mood", "GENRE": "genre"}  # the latter by another's hand: players show it like the genre
 _MOST_FREE_BYTES = 1 << 22  # of a free atom that is looked through
 _MEAN = b"com.apple.iTunes"
-_META_SKIP = 4  # version and flags stand before the children of meta
 _HANDLER = bytes(8) + b"mdirappl" + bytes(9)
 Patch = tuple[int, int, Plan]
 """Offset and length of what is replaced, and by what."""
@@ -39,6 +40,7 @@ class _Layout:
     meta: Atom | None
     ilst: Atom | None
     entries: tuple[_Entry, ...]
+    beside: Mapping[str, tuple[str, ...]]  # what players show from other places than the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ class Mp4:
         codec, length_seconds, channels = "aac", None, None
         try:
             layout = _layout(file)
-            tags = _values(file)
+            tags = values(file, layout.beside)
             foreign = tuple(_raw(file, entry.atom) for entry in layout.entries if entry.field is None)
-            track = _checked_tracks(file, layout)[0]
+            track = _checked_tracks(file, layout.top)[0]
             codec, length_seconds, channels = track.codec, track.length_seconds, track.channels
         except FormatError as error:
             refusal = error.refused()
@@ -72,9 +74,9 @@ class Mp4:
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         layout = _layout(file)
-        _checked_tracks(file, layout)
-        if "genre" in changes and any(entry.atom.name == b"gnre" for entry in layout.entries):
-            raise FormatError(Reason.MP4_NUMERIC_GENRE)
+        _checked_tracks(file, layout.top)
+        if contradicting := sorted(layout.beside.keys() & changes.keys()):
+            raise FormatError(Reason.MP4_BESIDE, ", ".join(contradicting))
         content = _list_content(layout, changes)
         if layout.ilst is None:
             return _inserted(file, layout, content)
@@ -83,7 +85,7 @@ class Mp4:
     def identity(self, file: BinaryIO) -> str:
         """Over the samples of each sound track, in decode order; over the whole file where they cannot be found."""
         try:
-            tracks = _checked_tracks(file, _layout(file))
+            tracks = _checked_tracks(file, tuple(top_level(file)))
         except FormatError:
             return identity_of_ranges(file, [(0, file.seek(0, os.SEEK_END))])
         return identity_of_ranges(file, [place for track in tracks for place in track.ranges])
@@ -93,25 +95,42 @@ MP4 = Mp4()
 
 
 def _layout(file: BinaryIO) -> _Layout:
+    """Raises FormatError where there is more than one list, or one that other programs would not find."""
     top = tuple(top_level(file))
-    moov = next((atom for atom in top if atom.name == b"moov"), None)
-    if moov is None:
-        raise FormatError(Reason.DAMAGED, "no moov atom")
-    udta = child(file, moov, b"udta")
-    meta = child(file, udta, b"meta") if udta else None
-    ilst = child(file, meta, b"ilst", _META_SKIP) if meta else None
+    moov = _moov(top)
+    metas = checked_metas(file, top, moov)
+    udta = only(file, moov, b"udta")
+    meta = only(file, udta, b"meta") if udta else None
+    ilst = only(file, meta, b"ilst", META_SKIP) if meta else None
     if not all(atom.is_small for atom in (moov, udta, meta, ilst) if atom):
         raise FormatError(Reason.MP4_LAYOUT, "64-bit sizes")
-    if meta is not None and ilst is None:
-        raise FormatError(Reason.MP4_LAYOUT, "metadata without a list")
-    entries = tuple(_entry(file, atom) for atom in atoms(file, ilst.body, ilst.end)) if ilst else ()
-    return _Layout(top=top, moov=moov, udta=udta, meta=meta, ilst=ilst, entries=entries)
+    kind = handler(file, meta) if meta else b"mdir"
+    if kind == b"mdta" or (ilst is None and kind != b"mdir"):
+        raise FormatError(
+            Reason.MP4_LAYOUT, f"metadata of the kind {kind.decode('latin-1')!r} in the place of the list"
+        )
+    return _Layout(
+        top=top,
+        moov=moov,
+        udta=udta,
+        meta=meta,
+        ilst=ilst,
+        entries=tuple(_entry(file, atom) for atom in atoms(file, ilst.body, ilst.end)) if ilst else (),
+        beside=beside(file, [one for one in metas if one != meta], udta),
+    )
 
 
-def _checked_tracks(file: BinaryIO, layout: _Layout) -> list[mp4_atoms.SoundTrack]:
+def _moov(top: Sequence[Atom]) -> Atom:
+    found = next((atom for atom in top if atom.name == b"moov"), None)
+    if found is None:
+        raise FormatError(Reason.DAMAGED, "no moov atom")
+    return found
+
+
+def _checked_tracks(file: BinaryIO, top: Sequence[Atom]) -> list[mp4_atoms.SoundTrack]:
     """Raises FormatError unless every chunk lies in a media atom."""
-    tracks = sound_tracks(file, layout.moov)
-    media = [(atom.body, atom.end) for atom in layout.top if atom.name == b"mdat"]
+    tracks = sound_tracks(file, _moov(top))
+    media = [(atom.body, atom.end) for atom in top if atom.name == b"mdat"]
     for track in tracks:
         for start, stop in track.ranges:
             if not any(first <= start and stop <= last for first, last in media):
@@ -122,15 +141,13 @@ def _checked_tracks(file: BinaryIO, layout: _Layout) -> list[mp4_atoms.SoundTrac
 
 
 def _entry(file: BinaryIO, atom: Atom) -> _Entry:
-    if atom.name in _NAMES.values():
-        return _Entry(atom=atom, field=next(field for field, name in _NAMES.items() if name == atom.name))
     if atom.name != b"----":
-        return _Entry(atom=atom, field=None)
+        return _Entry(atom=atom, field=_FIELDS.get(atom.name))
     parts = {part.name: _raw(file, part)[12:] for part in atoms(file, atom.body, atom.end) if part.name != b"data"}
     name = parts.get(b"name", b"").decode("utf-8", "replace").upper()
-    if parts.get(b"mean", b"").lower() != _MEAN.lower() or not (name == "MOOD" or name.startswith("TAGGER_")):
+    if parts.get(b"mean", b"").lower() != _MEAN.lower():
         return _Entry(atom=atom, field=None)
-    return _Entry(atom=atom, field="mood" if name == "MOOD" else name)
+    return _Entry(atom=atom, field=name if name.startswith(PREFIX) else _NAMED.get(name))
 
 
 def _list_content(layout: _Layout, changes: Mapping[str, Sequence[str]]) -> Plan:
@@ -162,7 +179,7 @@ def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
     assert udta is not None
     growth = 8 + size(content) - ilst.length
     patches: list[Patch] = [(ilst.offset, ilst.length, _atom_plan(b"ilst", content))]
-    inner = _free_behind(file, list(atoms(file, meta.body + _META_SKIP, meta.end)), ilst)
+    inner = _free_behind(file, list(atoms(file, meta.body + META_SKIP, meta.end)), ilst)
     outer = _free_behind(file, list(layout.top), moov)
     if inner and _fits(inner, growth):
         patches.append((inner.offset, inner.length, _free(inner.length - growth)))
@@ -180,17 +197,16 @@ def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
 
 
 def _inserted(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
-    """A list where there was none, at the end of udta or, without one, of moov."""
-    handler = _atom(b"hdlr", _HANDLER)
+    """A list where there was none, at the end of what there is of moov, udta and meta, the innermost of them."""
     reserve = _free(PADDING_BYTES) if _audio_follows(layout) else ()
-    inside: Plan = (Literal(bytes(4) + handler), *_atom_plan(b"ilst", content), *reserve)
-    new = _atom_plan(b"meta", inside)
+    new: Plan = (*_atom_plan(b"ilst", content), *reserve)
+    if layout.meta is None:
+        new = _atom_plan(b"meta", (Literal(bytes(META_SKIP) + _atom(b"hdlr", _HANDLER)), *new))
     if layout.udta is None:
         new = _atom_plan(b"udta", new)
-    place = (layout.udta or layout.moov).end
+    grown = [atom for atom in (layout.meta, layout.udta, layout.moov) if atom]
     growth = size(new)
-    grown = [atom for atom in (layout.udta, layout.moov) if atom]
-    patches: list[Patch] = [(place, 0, new), *(_resized(atom, growth) for atom in grown)]
+    patches: list[Patch] = [(grown[0].end, 0, new), *(_resized(atom, growth) for atom in grown)]
     return _patched(file, patches + _moved(file, layout, layout.moov.end, growth))
 
 
@@ -258,36 +274,3 @@ def _atom_plan(name: bytes, body: Plan) -> Plan:
 def _raw(file: BinaryIO, atom: Atom) -> bytes:
     file.seek(atom.offset)
     return file.read(atom.length)
-
-
-def _values(file: BinaryIO) -> TagValues:
-    """As mutagen reads them; a numeric genre comes as its name."""
-    file.seek(0)
-    try:
-        tags: Mapping[str, Sequence[object]] = mutagen.mp4.MP4(file).tags or {}
-    except MemoryError:
-        raise
-    except Exception as error:  # mutagen leaks errors of every kind
-        raise FormatError(Reason.DAMAGED, str(error)) from error
-    own: dict[str, tuple[str, ...]] = {}
-    for key, entries in tags.items():
-        name = key.rpartition(":")[2].upper()
-        if key.lower().startswith("----:com.apple.itunes:") and (
-            name in ("MOOD", "GENRE") or name.startswith("TAGGER_")
-        ):
-            own[name] = tuple(entry.decode("utf-8", "replace") for entry in entries if isinstance(entry, bytes))
-    mood, genre = own.pop("MOOD", ()), own.pop("GENRE", ())  # the latter by another's hand: players show it too
-    return TagValues(
-        artist=_first(tags, "\xa9ART"),
-        title=_first(tags, "\xa9nam"),
-        album=_first(tags, "\xa9alb"),
-        year=year(_first(tags, "\xa9day")),
-        genre=tuple(map(str, tags.get("\xa9gen", ()))) or genre,
-        mood=mood,
-        grouping=tuple(map(str, tags.get("\xa9grp", ()))),
-        own=own,
-    )
-
-
-def _first(tags: Mapping[str, Sequence[object]], key: str) -> str | None:
-    return "; ".join(map(str, tags.get(key, ()))) or None

@@ -36,22 +36,41 @@ def atoms(file: BinaryIO, start: int, stop: int) -> Iterator[Atom]:
     """The atoms between two offsets. Raises FormatError where one runs past the end."""
     position = start
     while position + 8 <= stop:
-        file.seek(position)
-        header = file.read(16)
-        length, body = int.from_bytes(header[:4], "big"), position + 8
-        if length == 1:
-            length, body = int.from_bytes(header[8:16], "big"), position + 16
-        elif length == 0:
-            length = stop - position
-        if length < body - position or position + length > stop:
-            raise FormatError(Reason.DAMAGED, f"atom {header[4:8]!r} at byte {position} runs past the end")
-        yield Atom(name=header[4:8], offset=position, body=body, end=position + length)
-        position += length
+        atom = _atom_at(file, position, stop)
+        yield atom
+        position = atom.end
+
+
+def _atom_at(file: BinaryIO, position: int, stop: int) -> Atom:
+    file.seek(position)
+    header = file.read(16)
+    length, body = int.from_bytes(header[:4], "big"), position + 8
+    if length == 1:
+        length, body = int.from_bytes(header[8:16], "big"), position + 16
+    elif length == 0:
+        length = stop - position
+    if length < body - position or position + length > stop:
+        raise FormatError(Reason.DAMAGED, f"atom {header[4:8]!r} at byte {position} runs past the end")
+    return Atom(name=header[4:8], offset=position, body=body, end=position + length)
 
 
 def child(file: BinaryIO, parent: Atom, name: bytes, skip: int = 0) -> Atom | None:
     """The first child of that name; `skip` bytes of the parent's own stand before its children."""
     return next((atom for atom in atoms(file, parent.body + skip, parent.end) if atom.name == name), None)
+
+
+def only(file: BinaryIO, parent: Atom, name: bytes, skip: int = 0) -> Atom | None:
+    """The one child of that name. Raises FormatError where there are several, or no atom fills the parent's end."""
+    found, end = None, parent.body + skip
+    for atom in atoms(file, end, parent.end):
+        end = atom.end
+        if atom.name == name:
+            if found:
+                raise FormatError(Reason.MP4_LAYOUT, f"several {name.decode()} atoms")
+            found = atom
+    if end != parent.end:
+        raise FormatError(Reason.MP4_LAYOUT, f"bytes behind the last atom of {parent.name.decode('latin-1')}")
+    return found
 
 
 def descend(file: BinaryIO, parent: Atom, *names: bytes) -> Atom | None:
@@ -63,11 +82,23 @@ def descend(file: BinaryIO, parent: Atom, *names: bytes) -> Atom | None:
 
 
 def top_level(file: BinaryIO) -> list[Atom]:
-    """The atoms of the file. Raises FormatError for a fragmented one."""
-    found = list(atoms(file, 0, file.seek(0, os.SEEK_END)))
+    """The atoms of the file, up to an ID3v1 tag at its end. Raises FormatError for a fragmented one."""
+    size_bytes = file.seek(0, os.SEEK_END)
+    found: list[Atom] = []
+    position = 0
+    while position + 8 <= size_bytes and not _is_id3v1(file, position, size_bytes):
+        found.append(_atom_at(file, position, size_bytes))
+        position = found[-1].end
     if any(atom.name == b"moof" for atom in found):
         raise FormatError(Reason.MP4_FRAGMENTED)
+    if sum(atom.name == b"moov" for atom in found) > 1:
+        raise FormatError(Reason.MP4_LAYOUT, "several moov atoms")
     return found
+
+
+def _is_id3v1(file: BinaryIO, position: int, size_bytes: int) -> bool:
+    file.seek(position)
+    return size_bytes - position == _ID3V1_BYTES and file.read(3) == b"TAG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +121,14 @@ class SoundTrack:
 
 
 def offset_tables(file: BinaryIO, moov: Atom) -> list[OffsetTable]:
-    """Of every track."""
+    """Of every track. Raises FormatError where one holds offsets of a kind that is not followed here."""
     found = []
     for trak in atoms(file, moov.body, moov.end):
         if trak.name == b"trak" and (table := descend(file, trak, b"mdia", b"minf", b"stbl")):
-            found += [_offset_table(file, atom) for atom in atoms(file, table.body, table.end) if atom.name in _WIDTHS]
+            inside = list(atoms(file, table.body, table.end))
+            if any(atom.name == b"saio" for atom in inside):
+                raise FormatError(Reason.MP4_OFFSETS, "offsets of auxiliary information (saio)")
+            found += [_offset_table(file, atom) for atom in inside if atom.name in _WIDTHS]
     return found
 
 
@@ -104,11 +138,12 @@ def sound_tracks(file: BinaryIO, moov: Atom) -> list[SoundTrack]:
     for trak in atoms(file, moov.body, moov.end):
         media = child(file, trak, b"mdia") if trak.name == b"trak" else None
         handler = child(file, media, b"hdlr") if media else None
-        if media and handler and _read(file, handler)[8:12] == b"soun":
+        if media and handler and read_body(file, handler)[8:12] == b"soun":
             found.append(_sound_track(file, media))
     return found
 
 
+_ID3V1_BYTES = 128
 _WIDTHS = {b"stco": 4, b"co64": 8}
 _CODECS = {b"mp4a": "aac", b"alac": "alac", b"fLaC": "flac", b"Opus": "opus", b"ac-3": "ac3"}
 
@@ -122,9 +157,9 @@ def _sound_track(file: BinaryIO, media: Atom) -> SoundTrack:
     if place is None or not {b"stsz", b"stsc", b"stsd"} <= tables.keys():
         raise FormatError(Reason.MP4_OFFSETS, "no offset table")
     offsets = _offset_table(file, place).offsets
-    sizes = _sample_sizes(_read(file, tables[b"stsz"]))
-    runs = _read(file, tables[b"stsc"])
-    description = _read(file, tables[b"stsd"])
+    sizes = _sample_sizes(read_body(file, tables[b"stsz"]))
+    runs = read_body(file, tables[b"stsc"])
+    description = read_body(file, tables[b"stsd"])
     fourcc = description[12:16]
     channels = int.from_bytes(description[32:34], "big") if len(description) >= 34 else None
     return SoundTrack(
@@ -175,7 +210,7 @@ def _sample_sizes(body: bytes) -> _SampleSizes:
 
 
 def _offset_table(file: BinaryIO, atom: Atom) -> OffsetTable:
-    body, width = _read(file, atom), _WIDTHS[atom.name]
+    body, width = read_body(file, atom), _WIDTHS[atom.name]
     count = int.from_bytes(body[4:8], "big")
     if len(body) < 8 + width * count:
         raise FormatError(Reason.MP4_OFFSETS, "the table of offsets is cut short")
@@ -185,13 +220,13 @@ def _offset_table(file: BinaryIO, atom: Atom) -> OffsetTable:
 
 def _seconds(file: BinaryIO, media: Atom) -> float | None:
     header = child(file, media, b"mdhd")
-    body = _read(file, header) if header else b""
+    body = read_body(file, header) if header else b""
     if len(body) < 20 or (body[0] == 1 and len(body) < 32):
         return None
     timescale, duration = struct.unpack_from(">IQ", body, 20) if body[0] == 1 else struct.unpack_from(">II", body, 12)
     return duration / timescale if timescale else None
 
 
-def _read(file: BinaryIO, atom: Atom) -> bytes:
+def read_body(file: BinaryIO, atom: Atom) -> bytes:
     file.seek(atom.body)
     return file.read(atom.end - atom.body)

@@ -8,6 +8,7 @@ Format: https://www.rfc-editor.org/rfc/rfc3533, the codecs' mappings in `ogg_cod
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -60,7 +61,7 @@ class Ogg:
             stream = self._stream(file)
             packets = [_read(file, packet) for packet in stream.packets]
             length_seconds, channels = self.codec.length(packets[0], stream.pages[-1].granule)
-            at = self.codec.comment_at(packets[1])
+            at = self.codec.comment_at(packets)
             block = packets[1][at:]
             comment = vorbis_comment.parse(block)
             tags = comment.values()
@@ -78,9 +79,8 @@ class Ogg:
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
         stream = self._stream(file)
-        old = stream.packets[1]
-        packet = _read(file, old)
-        at = self.codec.comment_at(packet)
+        packets, old = [_read(file, packet) for packet in stream.packets], stream.packets[1]
+        packet, at = packets[1], self.codec.comment_at(packets)
         comment = vorbis_comment.parse(packet[at:])
         new: list[Segment] = []
         for segment in vorbis_comment.splice(comment, changes):
@@ -123,7 +123,8 @@ class Ogg:
             segments.append(Copy(audio[0].offset, audio[-1].end - audio[0].offset))
         else:
             segments += [segment for page in audio for segment in renumbered(page, page.number + shift)]
-        return tidy(segments)
+        end = stream.pages[-1].end
+        return tidy((*segments, Copy(end, file.seek(0, os.SEEK_END) - end)))
 
     def _stream(self, file: BinaryIO) -> _Stream:
         """Raises FormatError for anything but one whole stream whose audio begins on a page of its own."""

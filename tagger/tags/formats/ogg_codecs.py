@@ -38,8 +38,8 @@ class Codec(Protocol):
         Raises FormatError where the headers never end.
         """
 
-    def comment_at(self, packet: bytes) -> int:
-        """Where in the second packet the comment begins. Raises FormatError where the packet holds none."""
+    def comment_at(self, packets: Sequence[bytes]) -> int:
+        """Where in the second packet the comment begins. Raises FormatError where it holds none, or a later one too."""
 
     def comment_mark(self, old: bytes, size_bytes: int) -> bytes:
         """What stands in front of a comment of this size; `old` stood there. Raises FormatError if it is too large."""
@@ -69,8 +69,8 @@ class _Marked:
     def complete(self, count: int, head: bytes, first_byte: bytes) -> bool:
         return count == self.headers
 
-    def comment_at(self, packet: bytes) -> int:
-        if not packet.startswith(self.comment):
+    def comment_at(self, packets: Sequence[bytes]) -> int:
+        if not packets[1].startswith(self.comment):
             raise FormatError(Reason.COMMENT_DAMAGED, "the second packet is no comment")
         return len(self.comment)
 
@@ -120,9 +120,12 @@ class _Flac:
             raise FormatError(Reason.DAMAGED, f"{declared} header packets declared, {count - 1} found")
         return True
 
-    def comment_at(self, packet: bytes) -> int:
-        if not packet or packet[0] & ~_FLAC_LAST != _FLAC_COMMENT:
+    def comment_at(self, packets: Sequence[bytes]) -> int:
+        packet, *later = packets[1:]
+        if not _is_comment(packet):
             raise FormatError(Reason.COMMENT_DAMAGED, "the second packet is no comment")
+        if any(map(_is_comment, later)):
+            raise FormatError(Reason.COMMENT_TWICE)
         declared = int.from_bytes(packet[1:4], "big")
         if declared != len(packet) - 4:
             raise FormatError(Reason.COMMENT_DAMAGED, f"{declared} bytes declared, {len(packet) - 4} found")
@@ -146,6 +149,10 @@ class _Flac:
         bits = int.from_bytes(head[_FLAC_STREAMINFO_AT + 10 : _FLAC_STREAMINFO_AT + 14], "big")
         rate_hz, channels = bits >> 12, (bits >> 9 & 7) + 1
         return (granule / rate_hz if granule > 0 and rate_hz else None), channels
+
+
+def _is_comment(packet: bytes) -> bool:
+    return bool(packet) and packet[0] & ~_FLAC_LAST == _FLAC_COMMENT
 
 
 VORBIS_CODEC = _Marked(

@@ -15,13 +15,24 @@ _ENHANCED_BYTES = 227  # "TAG+"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tail:
-    """Where the audio ends, and the tags behind it, last one first, as (kind, offset)."""
+    """Where the audio ends, the tags behind it, last one first, as (kind, offset), and where the file ends."""
 
     start: int
     tags: tuple[tuple[str, int], ...]
+    stop: int
 
     def offset(self, kind: str) -> int | None:
         return next((offset for name, offset in self.tags if name == kind), None)
+
+    def read(self, file: BinaryIO, kind: str) -> list[bytes]:
+        """The tags of a kind, last one first."""
+        found, stop = [], self.stop
+        for name, offset in self.tags:
+            if name == kind:
+                file.seek(offset)
+                found.append(file.read(stop - offset))
+            stop = offset
+        return found
 
 
 def find_tail(file: BinaryIO, audio_start: int, size_bytes: int) -> Tail:
@@ -33,7 +44,7 @@ def find_tail(file: BinaryIO, audio_start: int, size_bytes: int) -> Tail:
         window = file.read(end - file.tell())
         kind, length = next(((kind, n) for kind, look in _LOOKS if (n := look(window))), ("", 0))
         if not length or end - length < audio_start:
-            return Tail(start=end, tags=tuple(tags))
+            return Tail(start=end, tags=tuple(tags), stop=size_bytes)
         end -= length
         tags.append((kind, end))
 

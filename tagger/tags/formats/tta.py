@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from tagger.tags.fields import speaks_for_itself
 from tagger.tags.formats import ape, id3
-from tagger.tags.formats.base import Content, FormatError, Plan, Style
-from tagger.tags.formats.id3_front import Layout, layout_of, splice, tag_of, values_of
+from tagger.tags.formats.base import Carried, Content, FormatError, Plan, Style
+from tagger.tags.formats.id3_front import Layout, carried_by, layout_of, splice, tag_of, values_of
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
 
@@ -32,10 +32,11 @@ class Tta:
     def read(self, file: BinaryIO) -> Content:
         layout = layout_of(file)
         foreign: tuple[bytes, ...] = ()
-        refusal = None
+        refusal, carried = None, Carried()
         try:
             tag = _spliceable(file, layout)
             foreign = tag.foreign if tag else ()
+            carried = carried_by(file, layout, tag, ape_tags=False)  # which players do not look for beside ID3v2
         except FormatError as error:
             refusal = error.refused()
         length_seconds, channels = _stream(file, layout)
@@ -46,6 +47,7 @@ class Tta:
             length_seconds=length_seconds,
             channels=channels,
             refusal=refusal,
+            carried=carried,
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
@@ -65,19 +67,9 @@ def _spliceable(file: BinaryIO, layout: Layout) -> id3.Tag | None:
     """As `tag_of`, of a file whose header is whole and whose tail says nothing else."""
     if layout.tail.start - layout.audio_start < _HEADER.size:
         raise FormatError(Reason.DAMAGED, "it ends within its header")
-    if any(speaks_for_itself(item.field) for raw in _ape_tags(file, layout) for item in ape.parse(raw, 0).items):
+    if any(speaks_for_itself(item.field) for raw in layout.tail.read(file, "ape") for item in ape.parse(raw, 0).items):
         raise FormatError(Reason.APE_BESIDE)
     return tag_of(file, layout)
-
-
-def _ape_tags(file: BinaryIO, layout: Layout) -> list[bytes]:
-    found, stop = [], layout.size_bytes
-    for kind, offset in layout.tail.tags:
-        if kind == "ape":
-            file.seek(offset)
-            found.append(file.read(stop - offset))
-        stop = offset
-    return found
 
 
 def _stream(file: BinaryIO, layout: Layout) -> tuple[float | None, int | None]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from tagger.records import TagValues
 from tagger.tags.fields import STANDARD
-from tagger.tags.formats.base import Copy, FormatError, Literal, Plan, Segment
+from tagger.tags.formats.base import Carried, Copy, FormatError, Literal, Plan, Segment
 from tagger.tags.formats.id3_values import year
+from tagger.tags.formats.names import CARRIED
 from tagger.tags.refusals import Reason
 
 EMPTY = bytes(8)
@@ -103,14 +104,31 @@ def splice(comment: Comment, changes: Mapping[str, Sequence[str]]) -> Plan:
             segments += [_entry(entry.key, value) for value in values]
             count += len(values)
     for name, values in waiting.items():
-        segments += [_entry(name.upper(), value) for value in values]
+        segments += [_entry(_new_key(name), value) for value in values]
         count += len(values)
     head = (Copy(0, 4 + len(comment.vendor)), Literal(count.to_bytes(4, "little")))
     return (*head, *segments)
 
 
+def carried(comment: Comment, older: Mapping[str, tuple[str, ...]]) -> Carried:
+    """What a comment without entries takes over of what older tags say."""
+    if comment.entries:
+        return Carried()
+    entries = (_raw(_new_key(name), value) for name in older if name not in STANDARD for value in older[name])
+    return Carried(values=older, entries=tuple(entries))
+
+
+def _new_key(name: str) -> str:
+    names = CARRIED.get(name)
+    return names.vorbis if names else name.upper()
+
+
+def _raw(key: str, value: str) -> bytes:
+    return f"{key}={value}".encode()
+
+
 def _entry(key: str, value: str) -> Literal:
-    raw = f"{key}={value}".encode()
+    raw = _raw(key, value)
     return Literal(len(raw).to_bytes(4, "little") + raw)
 
 

@@ -38,9 +38,15 @@ def unsynchronised_frame(name: bytes, body: bytes) -> bytes:
     return frame(4, name, synchsafe(len(body)) + unsynchronised(body), b"\0\3")
 
 
+def plain_frame(name: bytes, body: bytes) -> bytes:
+    """Version 2.4 as iTunes wrote it: a size of eight bits a byte."""
+    return frame(3, name, body)
+
+
 V22 = frame(2, b"TT2", TITLE) + frame(2, b"PIC", b"\0JPG\3\0" + PICTURE) + frame(2, b"TXX", b"\0mood\0Sad")
 V23 = frame(3, b"TIT2", TITLE) + frame(3, b"APIC", PICTURE) + frame(3, b"PRIV", b"x\0\xff\xff\xe0\0\xff")
 V24 = frame(4, b"TIT2", b"\3Title") + frame(4, b"TXXX", b"\3replaygain\0-3 dB")
+V24_PLAIN = plain_frame(b"TCON", b"\3Ambient") + plain_frame(b"APIC", PICTURE) + plain_frame(b"TIT2", b"\3Title")
 PADDING = bytes(600)
 
 TAGS = {
@@ -50,11 +56,13 @@ TAGS = {
     "mp3 v2.3 unsynchronised, without room": tag(3, 0x80, unsynchronised(V23)),
     "mp3 v2.3 with an extended header": tag(3, 0x40, b"\0\0\0\6\0\0" + len(PADDING).to_bytes(4, "big") + V23 + PADDING),
     "mp3 v2.4 with an extended header": tag(4, 0x40, synchsafe(6) + b"\1\0" + V24 + PADDING),
+    "mp3 v2.4 with the flag of an extended header and none": tag(4, 0x40, V24 + PADDING),
     "mp3 v2.4 with a footer": tag(4, 0x10, V24),
     "mp3 v2.4 with a stray footer": tag(4, 0, V24) + b"3DI\4\0\0" + synchsafe(len(V24)),
     "mp3 v2.4 unsynchronised": tag(
         4, 0x80, unsynchronised_frame(b"APIC", PICTURE) + unsynchronised_frame(b"TXXX", MOOD) + V24 + PADDING
     ),
+    "mp3 v2.4 with plain sizes": tag(4, 0, V24_PLAIN + PADDING),
     "mp3 with two tags": tag(3, 0, V23) + tag(4, 0, frame(4, b"TPE1", b"\3Artist") + PADDING),
 }
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from uuid import UUID
 
+import av
 import mutagen.asf
 import pytest
 from mutagen.asf import ASFValue
 
+from tagger.ownership import equal
 from tagger.tags import opinion
-from tagger.tags.fields import equal
 from tagger.tags.formats.asf import ASF
 from tagger.tags.formats.asf_objects import (
     DATA,
@@ -21,6 +22,7 @@ from tagger.tags.formats.asf_objects import (
     EXTENSION,
     FILE_PROPERTIES,
     HEADER,
+    METADATA,
     METADATA_LIBRARY,
     PADDING,
     STREAM_PROPERTIES,
@@ -103,6 +105,12 @@ def replaced(content: bytes, guid: bytes, change: Callable[[bytes], bytes | None
 def attribute(name: str, value: bytes, kind: int = 0) -> bytes:
     text = (name + "\0").encode("utf-16-le")
     return struct.pack("<H", len(text)) + text + struct.pack("<HH", kind, len(value)) + value
+
+
+def library_attribute(name: str, value: bytes) -> bytes:
+    """As the Metadata and the Metadata Library Object hold it, of no language and no stream."""
+    label = text(name)
+    return struct.pack("<HHHHI", 0, 0, len(label), 0, len(value)) + label + value
 
 
 def text(value: str) -> bytes:
@@ -203,12 +211,35 @@ def test_ours_of_another_type_is_replaced(plain: bytes, tmp_path: Path) -> None:
 
 
 def test_names_that_only_look_like_ours_are_foreign(plain: bytes, tmp_path: Path) -> None:
-    entries = [attribute(name, text("x")) for name in ("genre", "MOOD", "WM/GenreID", "xTAGGER_MOOD")]
+    entries = [attribute(name, text("x")) for name in ("xGenre", "Moods", "WM/GenreID", "xTAGGER_MOOD")]
     content = with_attributes(plain, *entries, attribute("wm/genre", text("Noise")))
     assert read(content) == {"genre": ("Noise",), "mood": ()}
     new = spliced(content, CHANGES, tmp_path)
     assert all(new.count(entry) == 1 for entry in entries)
     assert "wm/genre".encode("utf-16-le") not in new
+
+
+@pytest.mark.parametrize("place", [EXTENDED_DESCRIPTION, METADATA, METADATA_LIBRARY])
+def test_bare_names_are_the_users_values_and_are_replaced_with_them(place: bytes, plain: bytes, tmp_path: Path) -> None:
+    """FFmpeg shows them under these names; beside ours they would go on being shown."""
+    bare = {"Genre": "Ska", "mood": "Sad", "x/Other": "kept"}
+    if place == EXTENDED_DESCRIPTION:
+        content = with_attributes(plain, *(attribute(name, text(value)) for name, value in bare.items()))
+    else:
+        items = b"".join(library_attribute(name, text(value)) for name, value in bare.items())
+        held = extension((place, len(bare).to_bytes(2, "little") + items))
+        objects, behind = split(replaced(plain, EXTENSION, lambda _: None))
+        content = joined([*objects, held], behind)
+    with av.open(io.BytesIO(content)) as file:
+        assert {name: file.metadata[name] for name in bare} == bare
+    assert read(content) == {"genre": ("Ska",), "mood": ("Sad",)}
+    new = spliced(content, {"genre": ("Jazz",)}, tmp_path)
+    assert read(new) == {"genre": ("Jazz",), "mood": ("Sad",)}
+    with av.open(io.BytesIO(new)) as file:
+        assert {name: file.metadata.get(name) for name in ("genre", "Genre", "mood", "x/Other")} == {
+            **{"genre": "Jazz", "Genre": None},
+            **{"mood": "Sad", "x/Other": "kept"},
+        }
 
 
 def test_without_an_extended_description_one_is_made(plain: bytes, tmp_path: Path) -> None:

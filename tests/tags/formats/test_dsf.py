@@ -5,6 +5,7 @@ import random
 import struct
 from pathlib import Path
 
+import av
 import mutagen.dsf
 import mutagen.id3
 import pytest
@@ -105,10 +106,30 @@ def test_sizes_and_pointers_that_lie(tagged: Path) -> None:
 
 def test_bytes_behind_the_tag(tagged: Path) -> None:
     content = tagged.read_bytes()
-    assert reason(content + b"TAG" + bytes(125)) == Reason.DSF_SIZES
-    assert reason(with_head(content + bytes(128), size_bytes=len(content) + 128)) == Reason.ID3_DAMAGED
+    assert reason(content + b"TAG" + bytes(126)) == Reason.DSF_SIZES
+    assert reason(content + bytes(128)) == Reason.DSF_SIZES
+    assert reason(with_head(content + b"x" * 128, size_bytes=len(content) + 128)) == Reason.ID3_DAMAGED
     tag = b"ID3\x04\0\0\0\0\0\x20" + bytes(32)
     assert reason(with_head(content + tag, size_bytes=len(content) + 42)) == Reason.ID3_TWICE
+
+
+def test_an_id3v1_tag_behind_all_that_is_declared_stays(tagged: Path, bare: Path, tmp_path: Path) -> None:
+    tail = b"TAG" + b"Old title".ljust(125, b"\0")
+    for content in (tagged.read_bytes(), bare.read_bytes()):
+        new = spliced(content + tail, tmp_path)
+        assert new.endswith(tail)
+        assert HEAD.unpack(new[:28])[2] == len(new) - 128
+        path = tmp_path / "new.dsf"
+        path.write_bytes(new)
+        assert mutagen.dsf.DSF(path).tags["TCON"].text == ["Jazz"]
+        with av.open(str(path)) as shown:
+            assert shown.metadata["genre"] == "Jazz"
+
+
+def test_zeros_behind_the_tag_are_room(tagged: Path, tmp_path: Path) -> None:
+    content = tagged.read_bytes()
+    old = with_head(content + bytes(128), size_bytes=len(content) + 128)
+    assert len(spliced(old, tmp_path)) == len(old)
 
 
 def test_a_pointer_to_no_tag(bare: Path) -> None:

@@ -86,7 +86,8 @@ def test_what_stands_around_the_tag_stays(
     assert new.startswith(front)
     assert new.startswith(b"APETAGEX", len(front)) is (old[:8] in (b"", b"APETAGEX"))
     assert new.endswith(tail)
-    assert opinion.values(io.BytesIO(new), detect(io.BytesIO(new), path.suffix.encode()).name) == CHANGES
+    seen = opinion.values(io.BytesIO(new), detect(io.BytesIO(new), path.suffix.encode()).name)
+    assert seen == CHANGES | ({"title": ("Title",)} if old else {})
 
 
 @pytest.mark.parametrize(("kind", "old", "tail"), AROUND)
@@ -121,7 +122,7 @@ def test_a_tag_behind_id3v1_stays_there(audio: dict[str, bytes], tmp_path: Path)
     front = audio["wavpack"] + id3v1()
     new = spliced(front + tag(TITLE), tmp_path / "a.wv")
     assert new.startswith(front)
-    assert opinion.values(io.BytesIO(new), "wavpack") == CHANGES
+    assert opinion.values(io.BytesIO(new), "wavpack") == CHANGES | {"title": ("Title",)}
 
 
 def test_taglib_reads_a_new_tag_in_front_of_id3v1(

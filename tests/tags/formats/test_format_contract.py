@@ -23,15 +23,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tagger.ownership import equal
 from tagger.tags import opinion
-from tagger.tags.fields import equal
 from tagger.tags.formats.base import Format, FormatError, Literal, Style
 from tagger.tags.formats.detect import FORMATS, detect
 from tagger.tags.splice import blocks, inverse
 from tests import ape_files
 from tests.audio import write_audio, write_speex
 from tests.ogg_headers import with_headers
-from tests.tags.formats import id3_bytes
+from tests.tags.formats import flac_bytes, id3_bytes, mp4_bytes, others_frames
 
 CHANGES = {
     "genre": ("Jazz",),
@@ -99,6 +99,12 @@ def _cover_block(path: Path) -> None:
         ]
 
     with_headers(path, change)
+
+
+def _odd_comment(path: Path) -> None:
+    """Entries of every kind, and what Opus allows behind them: binary data that is to be kept."""
+    block = b"OpusTags" + flac_bytes.comment(*flac_bytes.FOUND) + b"\1binary"
+    with_headers(path, lambda packets: [packets[0], block])
 
 
 def _uncounted(path: Path) -> None:
@@ -206,6 +212,13 @@ def _asf(path: Path) -> None:
     file.save()
 
 
+def _bare_names(path: Path) -> None:
+    """Genre and mood by names that are not Microsoft's."""
+    file = mutagen.asf.ASF(path)
+    file["Title"], file["Genre"], file["mood"], file["WM/GenreID"] = "Title", "Ambient", ["Sad", "Calm"], "17"
+    file.save()
+
+
 def _dsf(version: int) -> Callable[[Path], None]:
     def tagged(path: Path) -> None:
         file = mutagen.dsf.DSF(path)
@@ -232,9 +245,18 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "mp3 v2.4 and v1": ("mp3", _id3_v24),
     "mp3 v2.3": ("mp3", _id3_v23),
     **{name: ("mp3", id3_bytes.in_front(name)) for name in id3_bytes.TAGS},
+    **{
+        f"{kind} v2.{version} of other programs": (kind, others_frames.id3(kind, version))
+        for kind in ("mp3", "wav", "aiff")
+        for version in (3, 4)
+    },
+    "flac of a DJ": ("flac", others_frames.comments),
+    "m4a of a DJ": ("m4a", others_frames.atoms),
     "flac with values": ("flac", _comment(mutagen.flac.FLAC)),
     "flac Latin-1": ("flac", _latin1),
     "ogg with values": ("ogg-vorbis", _comment(mutagen.oggvorbis.OggVorbis)),
+    "flac as it is found": ("flac", flac_bytes.as_it_is_found),
+    "opus as it is found": ("ogg-opus", _odd_comment),
     "ogg with a cover": ("ogg-vorbis", _large_comment),
     "opus with values": ("ogg-opus", _comment(mutagen.oggopus.OggOpus)),
     "speex with values": ("ogg-speex", _comment(mutagen.oggspeex.OggSpeex)),
@@ -243,9 +265,11 @@ DRESSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "ogg flac of an unknown number of headers": ("ogg-flac", _uncounted),
     "m4a with values": ("m4a", _mp4),
     "m4a with its audio last": ("m4a", _audio_last),
+    "m4a as it is found": ("m4a", mp4_bytes.as_it_is_found),
     "alac with long offsets": ("alac", _long_offsets),
     "wav with INFO": ("wav", _info_genre),
     "wma with values": ("wma", _asf),
+    "wma with bare names": ("wma", _bare_names),
     **{f"{kind} with an APE tag": (kind, _ape) for kind in ("wavpack", *ape_files.KINDS)},
     "wavpack with a bare tag": ("wavpack", _bare_ape),
     "dsf v2.4": ("dsf", _dsf(4)),
@@ -386,6 +410,27 @@ def test_an_id3_grouping_of_another_program_is_copied_as_it_is_stored(plain: Pla
     renewed, rebuilt = spliced(path, {"grouping": ("Happy",)})
     assert renewed.count(frame) == 1
     assert opened(path)[0].read(io.BytesIO(renewed)).tags.grouping == ("Happy",)
+    assert rebuilt == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["mp3", "wav", "aiff"])
+@pytest.mark.parametrize("version", [3, 4])
+def test_every_frame_of_other_programs_stays_to_the_byte_and_in_order(
+    kind: str, version: int, plain: Plain, tmp_path: Path
+) -> None:
+    """Those that are compressed, encrypted, unknown, empty or wrong, too; and covers of five megabytes each."""
+    cover = random.Random(version).randbytes(5 << 20)
+    covers = [id3_bytes.frame(version, b"APIC", b"\0image/png\0\3\0" + bytes((n,)) + cover) for n in range(2)]
+    frames = [*covers, *others_frames.frames(version)]
+    path = tmp_path / f"track.{kind}"
+    path.write_bytes(plain[kind])
+    others_frames.id3(kind, version, *covers)(path)
+    new, rebuilt = spliced(path, CHANGES)
+    at = 0
+    for frame in frames:
+        assert frame in new[at:]
+        at = new.index(frame, at) + len(frame)
+    assert b"".join(frames) in new, "nothing between them"
     assert rebuilt == path.read_bytes()
 
 

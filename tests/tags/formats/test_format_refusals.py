@@ -5,11 +5,14 @@ from pathlib import Path
 
 import mutagen.id3
 import pytest
+from mutagen.ogg import OggPage
 
+from tagger.tags import opinion
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
 from tagger.tags.formats.ogg_pages import pages, renumbered
 from tagger.tags.refusals import Reason
+from tagger.tags.splice import blocks
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
 
@@ -84,9 +87,10 @@ def test_streamed_wav(tmp_path: Path, size: int) -> None:
     assert reason(path) == Reason.RIFF_STREAMED
 
 
-def test_rf64(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_rf64(form: bytes, tmp_path: Path) -> None:
     path = write_audio(tmp_path, "wav", 0.5)
-    path.write_bytes(b"RF64" + path.read_bytes()[4:])
+    path.write_bytes(form + path.read_bytes()[4:])
     assert reason(path) == Reason.RIFF_64
 
 
@@ -105,10 +109,44 @@ def test_chained_ogg(tmp_path: Path) -> None:
     assert reason(path) == Reason.OGG_CHAINED
 
 
+def test_chained_ogg_of_another_codec(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    path.write_bytes(path.read_bytes() + write_audio(tmp_path, "ogg-opus", 0.5).read_bytes())
+    assert reason(path) == Reason.OGG_CHAINED
+
+
+@pytest.mark.parametrize(("in_front", "expected"), [(True, Reason.OGG_OTHER), (False, Reason.OGG_MULTIPLEXED)])
+def test_a_skeleton_beside_vorbis(in_front: bool, expected: Reason, tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "ogg-vorbis", 0.5)
+    content, skeleton = path.read_bytes(), OggPage()
+    skeleton.packets, skeleton.first, skeleton.serial = [b"fishead\0\3\0\0\0" + bytes(52)], True, 77
+    at = 0 if in_front else next(pages(io.BytesIO(content))).end
+    path.write_bytes(content[:at] + skeleton.write() + content[at:])
+    assert reason(path) == expected
+
+
 def test_bytes_behind_an_ogg(tmp_path: Path) -> None:
     path = write_audio(tmp_path, "ogg-opus", 0.5)
     path.write_bytes(path.read_bytes() + b"junk")
     assert reason(path) == Reason.OGG_TRAILING
+
+
+@pytest.mark.parametrize("kind", ["ogg-vorbis", "ogg-opus", "ogg-flac"])
+def test_an_id3v1_tag_behind_an_ogg_stays(kind: str, tmp_path: Path) -> None:
+    """TagLib, mutagen and FFmpeg look past it; none shows it."""
+    path = write_audio(tmp_path, kind, 0.5)
+    content, tail = path.read_bytes(), b"TAG" + b"Old title".ljust(124) + b"\x11"
+    file = io.BytesIO(content + tail)
+    container = detect(file, path.suffix.encode())
+    path.write_bytes(file.getvalue())
+    for value in ("Jazz", "J" * 70_000):  # the audio pages stay, or get new numbers
+        plan = container.splice(file, {"genre": (value,)}, Style())
+        with path.open("rb") as source:
+            new = b"".join(blocks(plan, source.fileno()))
+        assert new.endswith(tail)
+        assert container.read(io.BytesIO(new)).tags.genre == (value,)
+        assert opinion.values(io.BytesIO(new), container.name)["genre"] == (value,)
+    assert container.identity(file) == container.identity(io.BytesIO(content))
 
 
 def test_a_missing_ogg_page(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def test_flac_has_an_identity_that_no_picture_changes(flac: Path) -> None:
         (more_blocks(block(1, bytes(8), last=True), declared=7), Reason.DAMAGED),
         (more_blocks(block(1, bytes(8))), Reason.DAMAGED),
         (lambda packets: [uncounted(packets[0]), block(1, bytes(8)), packets[1]], Reason.COMMENT_DAMAGED),
+        (lambda packets: [uncounted(packets[0]), b"\x04" + packets[1][1:], packets[1]], Reason.COMMENT_TWICE),
         (lambda packets: [packets[0], packets[1] + b"more"], Reason.COMMENT_DAMAGED),
         (lambda packets: [packets[0], packets[1][:4]], Reason.COMMENT_DAMAGED),
         (lambda packets: [packets[0][:40], packets[1]], Reason.DAMAGED),

@@ -6,6 +6,7 @@ from pathlib import Path
 import mutagen.apev2
 import mutagen.id3
 import mutagen.mp4
+import pytest
 
 from tagger.tags.formats.base import Style
 from tagger.tags.formats.detect import detect
@@ -27,6 +28,34 @@ def in_front(path: Path, *frames: bytes) -> Path:
 def test_bytes_that_are_not_what_they_are_marked_as(tmp_path: Path) -> None:
     path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TCON", b"\3Chanson fran\xe7aise"))
     assert genre(path) == ("Chanson française",)
+
+
+def test_apples_grouping_is_the_users(tmp_path: Path) -> None:
+    """iTunes and Music write it since TIT1 became the work; what stands in TIT1 comes first, for we write there."""
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"GRP1", b"\3Warm-up"))
+    file = io.BytesIO(path.read_bytes())
+    assert detect(file, b".mp3").read(file).tags.grouping == ("Warm-up",)
+    in_front(path, id3_bytes.frame(4, b"TIT1", b"\3Happy"), id3_bytes.frame(4, b"GRP1", b"\3Warm-up"))
+    file = io.BytesIO(path.read_bytes())
+    assert detect(file, b".mp3").read(file).tags.grouping == ("Happy",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"(17)", ("Rock",)),
+        (b"17", ("Rock",)),
+        (b"(4)Eurodisco", ("Disco", "Eurodisco")),
+        (b"(RX)(CR)", ("Remix", "Cover")),
+        (b"((Foo) bar", ("(Foo) bar",)),
+        (b"(255)", ("Unknown",)),  # which is how a program says that there is none
+        (b"(1980)", ("(1980)",)),  # no number of a genre
+        (b"1980", ("1980",)),
+    ],
+)
+def test_numbers_and_brackets_in_a_genre(text: bytes, said: tuple[str, ...], tmp_path: Path) -> None:
+    path = in_front(write_audio(tmp_path, "mp3", 0.5), id3_bytes.frame(4, b"TCON", b"\3" + text))
+    assert genre(path) == said
 
 
 def test_an_empty_frame_is_no_value(tmp_path: Path) -> None:

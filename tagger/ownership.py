@@ -1,0 +1,77 @@
+"""Whose a field's value is: told from the journal's rows of its file."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from tagger.records import Field, History, JournalKind, JournalRow, JournalState
+
+SEPARATORS = ("; ", "/")
+LABEL_FIELDS = ("TAGGER_GENRE", "TAGGER_MOOD")
+"""Those whose change is worth a write; the others follow."""
+_STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
+_DONE = (JournalState.RENAMED, JournalState.PREPARED)
+"""Past the start, a row that is still open is one of a write that is just under way, or awaits its folder's fsync."""
+_Values = tuple[str, ...]
+
+
+def equal(values: _Values, wanted: _Values, separator: str = SEPARATORS[0]) -> bool:
+    """Whether the same values stand; ID3v2.3 holds several as one string, joined as it was set now or earlier."""
+    return values == wanted or values in [(joint.join(wanted),) for joint in (separator, *SEPARATORS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the journal tells of one tag field."""
+
+    own: _Values = ()  # the last values there that were not ours
+    ours: tuple[tuple[JournalRow, _Values], ...] = ()  # writes that stand on them, oldest first, and what they wrote
+
+    def without(self, chosen: Collection[int]) -> _Values:
+        """What is to stand there when the writes of these ids are taken back."""
+        left = [values for row, values in self.ours if row.id not in chosen]
+        return left[-1] if left else self.own
+
+
+def told(rows: Sequence[JournalRow], name: str) -> Told:
+    """Of a tag field (genre, mood, grouping, TAGGER_*); rows newest first.
+
+    What a write or an undo found is the user's unless it is what the one before had left there. A write that gives the
+    user's value back leaves nothing of ours; one that was undone counts for nothing.
+    """
+    own: _Values = ()
+    ours: list[tuple[JournalRow, _Values]] = []
+    left: _Values | None = None
+    for row in reversed(rows):
+        values = row.prepared.written.get(name)
+        if values is None or row.state not in _DONE:
+            continue
+        found = row.prepared.replaced.get(name, ())
+        if left is None or not equal(found, left):
+            own, ours = found, []
+        if row.kind is JournalKind.WRITE and not row.undone:
+            ours = [] if equal(values, own) else [*ours, (row, values)]
+        left = values
+    return Told(own, tuple(ours))
+
+
+def history(rows: Sequence[JournalRow], vetoes: Iterable[Field]) -> History:
+    """What an edit must know of a file, from all its rows, newest first."""
+    names: dict[Field, tuple[str, ...]] = {field: (field,) for field in _STANDARD} | {Field.CUSTOM: LABEL_FIELDS}
+    fields = {field: [told(rows, name) for name in names[field]] for field in names}
+    ours = {field: [one.ours[-1] for one in parts if one.ours] for field, parts in fields.items()}
+    return History(
+        written={field: tuple(text for _, values in ours[field] for text in values) for field in names if ours[field]},
+        before={field: fields[field][0].own for field in _STANDARD if ours[field]},
+        released=frozenset(field for field in names if any(row.released for row, _ in ours[field])),
+        vetoes=frozenset(vetoes),
+    )
+
+
+def taken_back(rows: Sequence[JournalRow], undo_id: int) -> set[str]:
+    """The tag fields that an undo was meant for, rows newest first: all of its writes but what a later one holds.
+
+    Those that it left, because the user had changed them, are among them.
+    """
+    undo = next(row for row in rows if row.id == undo_id)
+    meant = {name for row in rows if row.id in (undo.undoes or ()) for name in row.prepared.written}
+    return set(undo.prepared.written) | {name for name in meant if not told(rows, name).ours}
