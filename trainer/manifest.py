@@ -1,6 +1,7 @@
 """The labelled clips: one row of manifest.csv a clip, as checked values. An unknown label is None, never a negative."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,37 @@ class Clip:
     @property
     def key(self) -> str:
         return f"{self.set}/{self.name}"
+
+    @property
+    def labelled(self) -> bool:
+        return bool(self.mood or self.cluster or self.genres or self.rated or self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A clip of the manifest that is not used, and why."""
+
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.reason})"
+
+
+def usable(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[LeftOut, ...]]:
+    """The clips that have a label and whose file is there, and the others by name."""
+    why = {clip.key: "no label" if not clip.labelled else "no such file" for clip in clips if not _used(clip)}
+    left_out = tuple(LeftOut(key=key, reason=reason) for key, reason in why.items())
+    return tuple(clip for clip in clips if clip.key not in why), left_out
+
+
+def _used(clip: Clip) -> bool:
+    return clip.labelled and clip.path.is_file()
+
+
+def left_out_text(left_out: Sequence[LeftOut]) -> str:
+    """One line: how many, and which."""
+    return f"left out {len(left_out)} clips of the manifest: {', '.join(map(str, left_out))}" if left_out else ""
 
 
 def read(data: Path) -> tuple[Clip, ...]:

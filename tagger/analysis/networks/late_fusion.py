@@ -6,7 +6,7 @@ convolutional network that is trained to follow EfficientAT's mn04 frame by fram
 before any head sees a label.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -172,26 +172,34 @@ def _mean_and_deviation(frames: Tensor) -> Tensor:
     return torch.cat((frames.mean(dim=1), deviation), dim=1)
 
 
-def multiply_adds(network: LateFusion, features: FeatureSet, seconds: float) -> float:
-    """Multiply-adds a second of audio of everything with weights, counted over one real forward pass.
+def multiply_adds(network: LateFusion, features: FeatureSet, seconds: float) -> dict[str, float]:
+    """Multiply-adds a second of audio of each part with weights, counted over one real forward pass.
 
-    `features` is a batch of one chunk of `seconds`; the features' own cost is not in the figure.
+    The parts are the network's children: "mel", "mfcc", "chroma", "joint", ... `features` is a batch of one chunk of
+    `seconds`; the features' own cost is not in the figures.
     """
-    counted = 0
+    counted = dict.fromkeys((name for name, _ in network.named_children()), 0.0)
 
-    def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        nonlocal counted
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        places = output.numel() // output.shape[-1 if isinstance(module, nn.Linear) else 1]
-        counted += places * weight.numel()
+    def counter(part: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
+            weight = module.weight
+            assert isinstance(weight, Tensor)
+            places = output.numel() // output.shape[-1 if isinstance(module, nn.Linear) else 1]
+            counted[part] += places * weight.numel() / seconds
+
+        return count
 
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, kinds)]
+    hooks = [
+        module.register_forward_hook(counter(part))
+        for part, child in network.named_children()
+        for module in child.modules()
+        if isinstance(module, kinds)
+    ]
     try:
         with torch.inference_mode():
             network.eval()(features)
     finally:
         for hook in hooks:
             hook.remove()
-    return counted / seconds
+    return {part: adds for part, adds in counted.items() if adds}

@@ -1,0 +1,120 @@
+"""A report as PDF: A4, one column, embedded fonts; the same document gives the same bytes."""
+
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import matplotlib
+from reportlab.lib import colors
+from reportlab.lib.enums import TA_JUSTIFY
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import Image, KeepTogether, ListFlowable, SimpleDocTemplate
+from reportlab.platypus import Paragraph as Words
+from reportlab.platypus import Table as Grid
+from reportlab.platypus.flowables import Flowable
+
+from trainer.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table, numbered
+
+_MARGIN = 22 * mm
+_WIDTH = A4[0] - 2 * _MARGIN
+_FONTS = {"Body": "STIXGeneral", "Body-Bold": "STIXGeneralBol", "Cell": "DejaVuSans", "Cell-Bold": "DejaVuSans-Bold"}
+"""Free fonts that come with matplotlib."""
+_SPLIT_ABOVE_ROWS = 30
+"""A longer table may break over pages, its head repeated; a shorter one stays in one piece."""
+
+
+def _style(name: str, font: str, size: float, **more: Any) -> ParagraphStyle:
+    return ParagraphStyle(name, fontName=font, fontSize=size, leading=size * 1.32, **more)
+
+
+_BODY = _style("body", "Body", 10.5, alignment=TA_JUSTIFY, spaceAfter=6)
+_TITLE = _style("title", "Body-Bold", 20, spaceAfter=4)
+_SUBTITLE = _style("subtitle", "Body", 11, textColor=colors.HexColor("#444444"), spaceAfter=12)
+_HEADINGS = {
+    2: _style("h2", "Body-Bold", 14, spaceBefore=12, spaceAfter=5, keepWithNext=1),
+    3: _style("h3", "Body-Bold", 11.5, spaceBefore=8, spaceAfter=3, keepWithNext=1),
+}
+_CAPTION = _style("caption", "Body", 9, spaceBefore=4, spaceAfter=4, textColor=colors.HexColor("#222222"))
+_CELL = _style("cell", "Cell", 7)
+_HEAD = _style("head", "Cell-Bold", 7)
+
+
+def write(document: Document, target: Path) -> None:
+    for name, file in _FONTS.items():
+        pdfmetrics.registerFont(TTFont(name, Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{file}.ttf"))
+    pdfmetrics.registerFontFamily("Body", normal="Body", bold="Body-Bold", italic="Body", boldItalic="Body-Bold")
+    flow: list[Flowable] = [Words(escape(document.title), _TITLE), Words(escape(document.subtitle), _SUBTITLE)]
+    for block, label in numbered(document):
+        flow += _flowables(block, label)
+    page = SimpleDocTemplate(
+        str(target),
+        pagesize=A4,
+        leftMargin=_MARGIN,
+        rightMargin=_MARGIN,
+        topMargin=_MARGIN,
+        bottomMargin=_MARGIN,
+        title=document.title,
+        invariant=1,
+    )
+    page.build(flow, onFirstPage=_page_number, onLaterPages=_page_number)
+
+
+def _page_number(canvas: Any, _document: object) -> None:
+    canvas.setFont("Body", 9)
+    canvas.drawCentredString(A4[0] / 2, _MARGIN / 2, str(canvas.getPageNumber()))
+
+
+def _flowables(block: Block, label: str) -> list[Flowable]:
+    match block:
+        case Heading():
+            return [Words(escape(block.text), _HEADINGS[block.level])]
+        case Paragraph():
+            return [Words(escape(block.text), _BODY)]
+        case Bullets():
+            items = [Words(escape(item), _BODY) for item in block.items]
+            return [ListFlowable(items, bulletType="bullet", leftIndent=12, bulletFontSize=7, bulletOffsetY=-2)]
+        case Table():
+            parts = [_caption(block.caption, label), _grid(block)]
+            return parts if len(block.rows) > _SPLIT_ABOVE_ROWS else [KeepTogether(parts)]
+        case Picture():
+            image = Image(str(block.path))
+            image.drawHeight *= block.width * _WIDTH / image.drawWidth
+            image.drawWidth = block.width * _WIDTH
+            return [KeepTogether([image, _caption(block.caption, label)])]
+
+
+def _caption(text: str, label: str) -> Flowable:
+    return Words(f"<b>{label}.</b> {escape(text)}", _CAPTION)
+
+
+def _grid(table: Table) -> Flowable:
+    head = [Words(escape(cell), _HEAD) for cell in table.head]
+    rows = [[Words(escape(cell), _CELL) for cell in row] for row in table.rows]
+    style = [
+        ("LINEABOVE", (0, 0), (-1, 0), 1, colors.black),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.5, colors.black),
+        ("LINEBELOW", (0, -1), (-1, -1), 1, colors.black),
+        ("ROWBACKGROUNDS", (0, 1), (-1, -1), [colors.white, colors.HexColor("#f3f3f3")]),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LEFTPADDING", (0, 0), (-1, -1), 3),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+        ("TOPPADDING", (0, 0), (-1, -1), 1.5),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+    ]
+    return Grid([head, *rows], colWidths=_widths(table), style=style, repeatRows=1, hAlign="LEFT", spaceAfter=10)
+
+
+def _widths(table: Table) -> list[float]:
+    """Narrow columns as wide as their widest word or cell; the wide ones share what the page has left."""
+    needed = []
+    for column in range(len(table.head)):
+        cells = [(row[column], "Cell") for row in table.rows]
+        cells += [(word, "Cell-Bold") for word in table.head[column].split()]
+        needed.append(max(pdfmetrics.stringWidth(text, font, 7) for text, font in cells) + 8)
+    narrow = sum(width for column, width in enumerate(needed) if column not in table.wide)
+    share = (_WIDTH - narrow) / max(1, len(table.wide))
+    return [min(width, share) if column in table.wide else width for column, width in enumerate(needed)]
