@@ -48,16 +48,14 @@ Speech and noise are not told from music.
 
 def write(version: str, found: Evaluation) -> str:
     """The card as Markdown."""
-    labels = [row for rows in found.reliability.values() for row in rows]
-    wrong = [label for rows in found.reliability.values() for label in missed(rows)]
     robust = found.robustness
     return _TEMPLATE.format(
         version=version,
         table=markdown_table(tables.claims(verdicts(found.lines))),
         robustness=f"{_table(tables.robustness(robust.conditions, robust.sample))}\n\n" if robust else "",
         gates=f"Labels with fewer than {FEW_CLIPS} clips of their own, or whose confidence is off, are written into "
-        f"the standard field only from a confidence of .7 on. At .5 {_kept(wrong)}.",
-        reliability=markdown_table(tables.reliability(labels)),
+        f"the standard field only from a confidence of .7 on. At .5 {_kept(missed(found.labels))}.",
+        reliability=markdown_table(tables.reliability(found.labels)),
         clips=set_counts(found.predictions.clips),
         recipe=found.about["recipe"]["name"],
         seed=found.about["seed"],

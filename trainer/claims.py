@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from trainer.figures import Line
 from trainer.intervals import Figure
 
-MOOD_CALIBRATION = "mood calibration error, ten equal-mass bins"
-GENRE_CALIBRATION = "genre calibration error, ten equal-mass bins"
+DIGITS = 4
+"""Decimals that a figure is judged with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ CLAIMS = (
     _least("valence from words, Pearson r", "4q", 0.62, 0.72),
     _least("arousal from words, Pearson r", "4q", 0.70, 0.80),
     _least("dominance from words, Pearson r", "4q", 0.56, 0.65),
-    _most(MOOD_CALIBRATION, "4q", 0.06, 0.045),
-    _most(GENRE_CALIBRATION, "single label", 0.06, 0.045),
+    _most("mood calibration error, ten equal-mass bins", "4q", 0.06, 0.045),
+    _most("genre calibration error, ten equal-mass bins", "single label", 0.06, 0.045),
     _least("mood accuracy gained by silence on the least certain third", "4q", 0.08, 0.12),
     _most("speech called music", "speech, speaker held out", 0.01, 0.0),
     _most("music called not music", "all sets, out of fold", 0.002, 0.0005),
@@ -60,16 +60,16 @@ class Verdict:
     figure: Figure | None
 
     def met(self, limit: float | None) -> str:
-        """One of yes; yes, surely (all of the interval is on the right side); no; not measured."""
+        """One of yes; yes, surely (the whole interval is on the right side); no; not measured. "" without a limit."""
         if limit is None:
             return ""
         if self.figure is None:
             return "not measured"
         sign = -1 if self.claim.at_most else 1
-        if sign * self.figure.value < sign * limit:
+        if sign * round(self.figure.value, DIGITS) < sign * limit:
             return "no"
         worst = self.figure.high if self.claim.at_most else self.figure.low
-        return "yes, surely" if sign * worst >= sign * limit else "yes"
+        return "yes, surely" if self.figure.clips and sign * worst >= sign * limit else "yes"
 
 
 def verdicts(lines: Iterable[Line], further: Iterable[Claim] = ()) -> list[Verdict]:

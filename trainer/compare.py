@@ -93,7 +93,7 @@ def text(first: Side, second: Side) -> str:
     lines = [
         f"# {second.name} against {first.name}",
         "",
-        f"Paired over the artists of {len(first.runs[0].clips)} clips, {SPLIT}; 95 % intervals.",
+        f"{SPLIT}; paired over the artists of {len(first.runs[0].clips)} clips, 95 % intervals.",
         "",
         f"| figure | clips | n | {first.name} | {second.name} | difference | {second.name} is |",
         "|---|---|---|---|---|---|---|",

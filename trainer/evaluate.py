@@ -19,10 +19,10 @@ from tagger.analysis.chunks import ChunkPlan
 from tagger.analysis.decode import read
 from tagger.records import Decoded, Failure, TaggerError
 from tagger.vocabulary import GENRES, MOODS
-from trainer import manifest
-from trainer.checkpoint import fold_folder
+from trainer import manifest, music
+from trainer.checkpoint import fold_folder, load_model
 from trainer.export import fold_bundle
-from trainer.manifest import CLUSTERS, FOLDS, Clip, LeftOut
+from trainer.manifest import CLUSTERS, FOLDS, SPEECH, Clip, LeftOut
 from trainer.samples import Progress, clean_processes
 
 Floats = NDArray[np.float64]
@@ -54,6 +54,19 @@ class Predictions:
         chosen = known if rows is None else known & rows
         truth = np.array([SOFTMAX[head].index(label) for label in labels if label is not None])
         return fit_temperature(self.outputs[head][chosen], truth[chosen[known]]) if chosen.any() else 1.0
+
+    def called_music(self) -> NDArray[np.bool_]:
+        """(clips,): the verdict of the music head, by a threshold that has not seen the clip's fold."""
+        probabilities = self.outputs[music.HEAD][:, 0]
+        folds, is_music = np.array([clip.fold for clip in self.clips]), self.is_music()
+        called = np.empty(len(self.clips), dtype=np.bool_)
+        for fold in np.unique(folds):
+            own = folds == fold
+            called[own] = probabilities[own] >= music.threshold(probabilities[~own], is_music[~own])
+        return called
+
+    def is_music(self) -> NDArray[np.bool_]:
+        return np.array([clip.set != SPEECH for clip in self.clips])
 
     def groups(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
         """The artists of these rows."""
@@ -97,10 +110,12 @@ def predict(data: Path, run: Path, progress: Progress) -> Predictions:
 
     Clips that cannot be used or heard are left out, by name. Raises TaggerError where no fold has been trained.
     """
-    clips, left_out = manifest.usable(manifest.read(data))
+    folds = trained_folds(run)
+    spoken = manifest.speech(data) if any(_tells_music(run, fold) for fold in folds) else ()
+    clips, left_out = manifest.usable((*manifest.read(data), *spoken))
     kept: list[Clip] = []
     parts: list[dict[str, Floats]] = []
-    for fold in trained_folds(run):
+    for fold in folds:
         own = [clip for clip in clips if clip.fold == fold]
         heard = predict_fold(run, fold, own, progress)
         kept += [clip for clip in own if clip.key not in heard.failures]
@@ -110,6 +125,12 @@ def predict(data: Path, run: Path, progress: Progress) -> Predictions:
         raise TaggerError(f"{run}: no trained fold, or no clip of one can be heard: run `trainer train` first")
     outputs = {head: np.concatenate([part[head] for part in parts]) for head in parts[0]}
     return Predictions(clips=tuple(kept), outputs=outputs, left_out=left_out)
+
+
+def _tells_music(run: Path, fold: int) -> bool:
+    """Networks without the head need not listen to speech."""
+    network = load_model(fold_folder(run, fold) / "model.safetensors").about["network"]
+    return music.HEAD in {**network["softmax_heads"], **network["unit_heads"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -33,7 +33,7 @@ class Evaluation:
     lines: Sequence[Line]
     by_label: Mapping[str, ByLabel]  # head -> rows
     within_genre: Sequence[Line]
-    reliability: Mapping[str, Sequence[LabelReliability]]  # head -> rows
+    labels: Sequence[LabelReliability]
     robustness: Robustness | None
 
 
@@ -62,8 +62,8 @@ def by_label(predictions: Predictions) -> dict[str, ByLabel]:
     return {head: figures.by_label(head, predictions) for head in ("mood", "genre")}
 
 
-def reliabilities(predictions: Predictions) -> dict[str, list[LabelReliability]]:
-    return {head: reliability.by_label(head, predictions) for head in ("mood", "genre")}
+def labels(predictions: Predictions) -> list[LabelReliability]:
+    return [row for head in ("mood", "genre") for row in reliability.by_label(head, predictions)]
 
 
 def text(found: Evaluation) -> str:
@@ -74,7 +74,7 @@ def text(found: Evaluation) -> str:
         blocks.append(left_out)
     shown: list[Table] = [
         tables.claims(verdicts(found.lines)),
-        *(tables.reliability(rows) for rows in found.reliability.values()),
+        tables.reliability(found.labels),
         tables.figures(found.lines, "Every figure."),
         *(tables.by_label(head, rows) for head, rows in found.by_label.items()),
         tables.figures(found.within_genre, "Mood within the candidate genres of 4Q: the two are confounded."),
@@ -92,7 +92,7 @@ def save(folder: Path, found: Evaluation) -> str:
     values = {
         "figures": [asdict(line) for line in found.lines],
         "mood within genre": [asdict(line) for line in found.within_genre],
-        "reliability": [{**asdict(row), "gate": row.gate} for rows in found.reliability.values() for row in rows],
+        "reliability": [{**asdict(row), "gate": row.gate} for row in found.labels],
     }
     (folder / "figures.json").write_text(json.dumps(values, indent=1))
     return written

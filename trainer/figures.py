@@ -1,7 +1,7 @@
 """Every figure that is asked of predictions: what it is, over which clips, and how it is measured.
 
 A `Question` measures rows, so that one definition gives a value, an interval, and a paired difference of two runs.
-Ishkur's clips are in none of them: their sound is too poor to measure by.
+Ishkur's clips are in none of them but "music or not": their sound is too poor to measure by.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tagger.vocabulary import GENRES
-from trainer import metrics
+from trainer import metrics, music
 from trainer.evaluate import SOFTMAX, Predictions, rows_where, single_label
 from trainer.intervals import Figure, Measure, Rows, with_interval
 
-SPLIT = "five artist-disjoint folds, out of fold"
+SPLIT = "Five artist-disjoint folds, out of fold"
 _FEW = 20
 """With fewer clips than this, mood within a genre says nothing."""
 
@@ -55,6 +55,7 @@ def questions(predictions: Predictions) -> list[Question]:
         *_choice("genre", "genre", "single label", predictions),
         *_genre_of_sets(predictions),
         *_ratings(predictions),
+        *_music(predictions),
     ]
 
 
@@ -217,6 +218,33 @@ def _classes(name: str, data: str | None, classes: Sequence[str] | None, predict
 
     where = f"{data}, single label" if data else "single label"
     return Question(name=name, clips=where, groups=tuple(of.groups[row] for row in part), measure=measure)
+
+
+# --- music or not ----------------------------------------------------------------------------------------------------
+
+
+def _music(predictions: Predictions) -> list[Question]:
+    """Nothing where the network has no such head, or there is no speech to tell it by."""
+    if music.HEAD not in predictions.outputs or predictions.is_music().all():
+        return []
+    called, is_music = predictions.called_music(), predictions.is_music()
+    speech, songs = np.flatnonzero(~is_music), np.flatnonzero(is_music)
+    return [
+        Question(
+            name="speech called music",
+            clips="speech, speaker held out",
+            groups=predictions.groups(speech),
+            measure=_share(called[speech]),
+            more_is_better=False,
+        ),
+        Question(
+            name="music called not music",
+            clips="all sets, out of fold",
+            groups=predictions.groups(songs),
+            measure=_share(~called[songs]),
+            more_is_better=False,
+        ),
+    ]
 
 
 # --- valence, arousal, dominance -------------------------------------------------------------------------------------

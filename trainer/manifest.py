@@ -9,6 +9,8 @@ from tagger.records import TaggerError
 from tagger.vocabulary import GENRES, MOODS
 
 SETS = ("4q", "mirex", "emotify", "musifeast", "nhs", "ishkur", "gtzan")
+SPEECH = "speech"
+"""The set that is no music at all; it is not in the manifest, its file names say who speaks: en-03.opus."""
 FOLDS = 5
 CLUSTERS = tuple(f"cluster-{number}" for number in range(1, 6))
 """The five mood clusters of the MIREX-like set; an auxiliary target."""
@@ -36,7 +38,7 @@ class Clip:
 
     @property
     def labelled(self) -> bool:
-        return bool(self.mood or self.cluster or self.genres or self.rated or self.words)
+        return bool(self.mood or self.cluster or self.genres or self.rated or self.words or self.set == SPEECH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,28 @@ class LeftOut:
 
     def __str__(self) -> str:
         return f"{self.key} ({self.reason})"
+
+
+def speech(data: Path) -> tuple[Clip, ...]:
+    """The clips of `data`/clips/speech, a speaker's in one fold: speakers in the order of their names."""
+    paths = sorted((data / "clips" / SPEECH).glob("*-*.*"))
+    speakers = sorted({path.stem.split("-")[0] for path in paths})
+    return tuple(
+        Clip(
+            set=SPEECH,
+            name=path.stem,
+            path=path,
+            fold=speakers.index(path.stem.split("-")[0]) % FOLDS,
+            group=f"{SPEECH} {path.stem.split('-')[0]}",
+            mood=None,
+            mood_weight=None,
+            cluster=None,
+            genres=(),
+            rated=None,
+            words=None,
+        )
+        for path in paths
+    )
 
 
 def usable(clips: Sequence[Clip]) -> tuple[tuple[Clip, ...], tuple[LeftOut, ...]]:

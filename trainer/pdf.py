@@ -17,13 +17,13 @@ from reportlab.platypus import Paragraph as Words
 from reportlab.platypus import Table as Grid
 from reportlab.platypus.flowables import Flowable
 
-from trainer.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table, numbered
+from trainer.document import Bullets, Document, Heading, Paragraph, Picture, Table, numbered
 
 _MARGIN = 22 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
 _FONTS = {"Body": "STIXGeneral", "Body-Bold": "STIXGeneralBol", "Cell": "DejaVuSans", "Cell-Bold": "DejaVuSans-Bold"}
 """Free fonts that come with matplotlib."""
-_SPLIT_ABOVE_ROWS = 30
+_SPLIT_ABOVE_ROWS = 18
 """A longer table may break over pages, its head repeated; a shorter one stays in one piece."""
 
 
@@ -35,10 +35,12 @@ _BODY = _style("body", "Body", 10.5, alignment=TA_JUSTIFY, spaceAfter=6)
 _TITLE = _style("title", "Body-Bold", 20, spaceAfter=4)
 _SUBTITLE = _style("subtitle", "Body", 11, textColor=colors.HexColor("#444444"), spaceAfter=12)
 _HEADINGS = {
-    2: _style("h2", "Body-Bold", 14, spaceBefore=12, spaceAfter=5, keepWithNext=1),
-    3: _style("h3", "Body-Bold", 11.5, spaceBefore=8, spaceAfter=3, keepWithNext=1),
+    2: _style("h2", "Body-Bold", 14, spaceBefore=12, spaceAfter=5),
+    3: _style("h3", "Body-Bold", 11.5, spaceBefore=8, spaceAfter=3),
 }
-_CAPTION = _style("caption", "Body", 9, spaceBefore=4, spaceAfter=4, textColor=colors.HexColor("#222222"))
+_CAPTION = _style(
+    "caption", "Body", 9, keepWithNext=1, spaceBefore=4, spaceAfter=4, textColor=colors.HexColor("#222222")
+)
 _CELL = _style("cell", "Cell", 7)
 _HEAD = _style("head", "Cell-Bold", 7)
 
@@ -48,8 +50,13 @@ def write(document: Document, target: Path) -> None:
         pdfmetrics.registerFont(TTFont(name, Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{file}.ttf"))
     pdfmetrics.registerFontFamily("Body", normal="Body", bold="Body-Bold", italic="Body", boldItalic="Body-Bold")
     flow: list[Flowable] = [Words(escape(document.title), _TITLE), Words(escape(document.subtitle), _SUBTITLE)]
+    headings: list[Flowable] = []
     for block, label in numbered(document):
-        flow += _flowables(block, label)
+        if isinstance(block, Heading):
+            headings.append(Words(escape(block.text), _HEADINGS[block.level]))
+        else:
+            flow += _headed(headings, _flowables(block, label))
+            headings = []
     page = SimpleDocTemplate(
         str(target),
         pagesize=A4,
@@ -63,15 +70,18 @@ def write(document: Document, target: Path) -> None:
     page.build(flow, onFirstPage=_page_number, onLaterPages=_page_number)
 
 
+def _headed(headings: list[Flowable], flowables: list[Flowable]) -> list[Flowable]:
+    """A heading is never alone at the foot of a page."""
+    return [KeepTogether([*headings, flowables[0]]), *flowables[1:]] if headings else flowables
+
+
 def _page_number(canvas: Any, _document: object) -> None:
     canvas.setFont("Body", 9)
     canvas.drawCentredString(A4[0] / 2, _MARGIN / 2, str(canvas.getPageNumber()))
 
 
-def _flowables(block: Block, label: str) -> list[Flowable]:
+def _flowables(block: Paragraph | Bullets | Table | Picture, label: str) -> list[Flowable]:
     match block:
-        case Heading():
-            return [Words(escape(block.text), _HEADINGS[block.level])]
         case Paragraph():
             return [Words(escape(block.text), _BODY)]
         case Bullets():
@@ -109,12 +119,16 @@ def _grid(table: Table) -> Flowable:
 
 
 def _widths(table: Table) -> list[float]:
-    """Narrow columns as wide as their widest word or cell; the wide ones share what the page has left."""
+    """Columns as wide as they need; the wide ones share, the narrowest first, what the others leave of the page."""
     needed = []
     for column in range(len(table.head)):
         cells = [(row[column], "Cell") for row in table.rows]
         cells += [(word, "Cell-Bold") for word in table.head[column].split()]
         needed.append(max(pdfmetrics.stringWidth(text, font, 7) for text, font in cells) + 8)
     narrow = sum(width for column, width in enumerate(needed) if column not in table.wide)
-    share = (_WIDTH - narrow) / max(1, len(table.wide))
-    return [min(width, share) if column in table.wide else width for column, width in enumerate(needed)]
+    left = _WIDTH - narrow
+    widths = dict(enumerate(needed))
+    for at, column in enumerate(sorted(table.wide, key=lambda one: needed[one])):
+        widths[column] = min(needed[column], left / (len(table.wide) - at))
+        left -= widths[column]
+    return list(widths.values())

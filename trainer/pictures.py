@@ -18,18 +18,20 @@ from trainer.figures import Choice, Line, Numbers
 from trainer.reliability import bins
 
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-_STYLE = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "legend.frameon": False,
-}
+_FIFTHS = np.linspace(0, 1, 6)
+plt.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 9,
+        "legend.frameon": False,
+    }
+)
 
 
 def _axes(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Canvas, list[Any]]:
-    with plt.rc_context(_STYLE):
-        canvas, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    canvas, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     return canvas, list(axes.flat)
 
 
@@ -70,7 +72,7 @@ def reliability(path: Path, heads: Mapping[str, Choice]) -> Path:
         spread = [right - [one.right.low for one in found], [one.right.high for one in found] - right]
         sure = [one.confidence for one in found]
         axes.errorbar(sure, right, np.maximum(spread, 0), color=BLUE, marker="o", markersize=4, capsize=2, linewidth=1)
-        axes.set(xlabel="confidence", title=head, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set(xlabel="confidence", title=head, xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=_FIFTHS)
     panels[0].set_ylabel("share that is right")
     return _save(canvas, path)
 
@@ -99,7 +101,7 @@ def scatter(path: Path, panels: Sequence[tuple[str, Numbers]]) -> Path:
     for axes, (title, of) in zip(every, panels, strict=False):
         axes.plot([0, 1], [0, 1], color="#777777", linewidth=1, linestyle="--")
         axes.scatter(of.truth, of.guessed, s=6, alpha=0.45, color=BLUE, linewidths=0)
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title, xlabel="label", ylabel="answer")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=_FIFTHS, title=title, xlabel="label", ylabel="answer")
         axes.text(0.04, 0.91, f"r = {metrics.pearson(of.truth, of.guessed):.2f}", transform=axes.transAxes)
     return _save(canvas, path)
 

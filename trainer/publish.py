@@ -95,7 +95,7 @@ def _evaluated(data: Path, run: Path, progress: Progress) -> Evaluation:
         lines=[*evaluation.lines(predictions, progress), *evaluation.counted(sum(adds.values()), megabytes)],
         by_label=evaluation.by_label(predictions),
         within_genre=figures.mood_within_genre(predictions),
-        reliability=evaluation.reliabilities(predictions),
+        labels=evaluation.labels(predictions),
         robustness=robustness.saved(run),
     )
 

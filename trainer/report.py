@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainer import document, paper, pdf, pictures, tables
+import numpy as np
+
+from tagger.vocabulary import MOODS
+from trainer import document, metrics, paper, pdf, pictures, tables
 from trainer.claims import verdicts
 from trainer.compare import Difference
 from trainer.document import Block, Document, Heading, Paragraph, Picture
 from trainer.evaluation import Evaluation
-from trainer.figures import choice, numbers
+from trainer.figures import Choice, choice, numbers
 from trainer.manifest import left_out_text
 from trainer.reliability import FEW_CLIPS, missed
 from trainer.robustness import Robustness
@@ -58,7 +61,7 @@ def compose(pictures_folder: Path, found: Evaluation, against: Mapping[str, Sequ
         *_confidence(pictures_folder, found),
         *_robustness(found.robustness),
         *_ablations(found.name, against),
-        *paper.limits(),
+        *paper.limits(_mistaken(choice("mood", found.predictions))),
         *paper.references(),
         Heading(text="Appendix: every figure"),
         tables.figures(found.lines, "Every figure."),
@@ -100,6 +103,15 @@ def _moods(folder: Path, found: Evaluation) -> list[Block]:
     return blocks
 
 
+def _mistaken(of: Choice) -> tuple[str, str]:
+    """The two moods with the greatest share of each taken for the other."""
+    counts = metrics.confusion(of.truth, of.guessed, len(MOODS))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    both = np.triu(shares + shares.T, k=1)
+    first, second = np.unravel_index(both.argmax(), both.shape)
+    return MOODS[first], MOODS[second]
+
+
 def _genres(folder: Path, found: Evaluation) -> list[Block]:
     return [
         Heading(text="Genre", level=3),
@@ -136,7 +148,7 @@ def _emotion(folder: Path, found: Evaluation) -> list[Block]:
 
 def _confidence(folder: Path, found: Evaluation) -> list[Block]:
     heads = {head: choice(head, found.predictions) for head in ("mood", "genre", "cluster")}
-    wrong = [label for rows in found.reliability.values() for label in missed(rows)]
+    wrong = missed(found.labels)
     kept = (
         f"Right less than half the time where they are written at gate .5: {', '.join(wrong)}."
         if wrong
@@ -157,7 +169,7 @@ def _confidence(folder: Path, found: Evaluation) -> list[Block]:
             width=0.62,
         ),
         Paragraph(text=f"The program writes a label into the standard field only above its gate. {kept}"),
-        *(tables.reliability(rows) for rows in found.reliability.values()),
+        tables.reliability(found.labels),
     ]
 
 

@@ -29,7 +29,7 @@ def claims(verdicts: Sequence[Verdict]) -> Table:
     ]
     head = ["figure", "clips", "n", "value [95 % interval]", "must", "met", "aim", "met"]
     caption = (
-        f"What a bundle must reach and what it aims at. {SPLIT[0].upper()}{SPLIT[1:]}; one seed; intervals resample "
+        f"What a bundle must reach and what it aims at. {SPLIT}; one seed; intervals resample "
         "artists. “Yes, surely”: the whole interval is on the right side."
     )
     return Table(caption=caption, head=head, rows=rows, wide=(0, 1))
@@ -39,7 +39,9 @@ def _exact(figure: Figure | None) -> str:
     """What is counted, not estimated, has no interval."""
     if figure is None:
         return "not measured"
-    return str(figure) if figure.clips else f"{figure.value:.2f}"
+    if not figure.clips:
+        return f"{figure.value:.2f}"
+    return str(figure) if figure.value >= 0.01 else f"{figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
 
 
 def _limit(value: float, at_most: bool) -> str:
@@ -59,7 +61,7 @@ def figures(lines: Sequence[Line], caption: str) -> Table:
         for line in lines
     ]
     head = ["figure", "clips", "n", "seeds", "value [95 % interval]", "constant answer"]
-    return Table(caption=f"{caption} {SPLIT[0].upper()}{SPLIT[1:]}.", head=head, rows=rows, wide=(0, 1))
+    return Table(caption=f"{caption} {SPLIT}.", head=head, rows=rows, wide=(0, 1))
 
 
 def by_label(head: str, rows: Sequence[tuple[str, int, Line, Line, Line]]) -> Table:
@@ -74,7 +76,7 @@ def by_label(head: str, rows: Sequence[tuple[str, int, Line, Line, Line]]) -> Ta
 def reliability(rows: Sequence[LabelReliability]) -> Table:
     table = [
         [
-            one.label,
+            f"{one.head} {one.label}",
             str(one.clips),
             str(one.answered),
             _signed(one.off_by),

@@ -1,7 +1,9 @@
 """The pieces of the trainer, each against what it must give."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from trainer import manifest, metrics, recipe, teacher
 from trainer.augment import louder, mask, mix
 from trainer.distill import one_cycle
 from trainer.evaluate import fit_temperature
-from trainer.export import few_clip_gates, tercile_cuts
+from trainer.export import tercile_cuts
+from trainer.intervals import with_interval
 from trainer.losses import candidate_loss, rating_loss
 from trainer.targets import targets, validation_groups
 
@@ -88,15 +91,6 @@ def test_targets_mark_what_is_known(tmp_path: Path) -> None:
     assert made.known["mood"].tolist() == [True, False]
     assert made.values["genre"].sum(dim=1).tolist() == [2, 0]
     assert made.weights.tolist() == [1.0, 0.5]
-
-
-def test_gates_fall_on_labels_with_few_clips(tmp_path: Path) -> None:
-    clips = read(
-        tmp_path, *(row(clip=str(n), genre_candidates="jazz") for n in range(30)), row(clip="x", genre_candidates="pop")
-    )
-    gates = few_clip_gates(clips)["genre"]
-    assert "jazz" not in gates
-    assert gates["pop"] == 0.7
 
 
 def test_a_recipe_is_complete_and_has_no_unknown_key(tmp_path: Path) -> None:
@@ -196,11 +190,37 @@ def test_figures_of_known_answers() -> None:
     assert metrics.brier(np.array([0, 2]), probabilities) == pytest.approx(
         (0.16 + 0.09 + 0.01 + 0.04 + 0.09 + 0.25) / 2
     )
+    precision, recall, f1 = metrics.by_class(truth, guessed, 4)
+    assert precision[:3].tolist() == pytest.approx([0.5, 2 / 3, float("nan")], nan_ok=True)
+    assert recall.tolist() == pytest.approx([0.5, 1, 0, float("nan")], nan_ok=True)
+    assert metrics.macro_f1(truth, guessed) == pytest.approx(np.nanmean(f1)) == pytest.approx((0.5 + 0.8 + 0) / 3)
     values = np.array([0.1, 0.4, 0.9])
     assert metrics.pearson(values, 2 * values) == pytest.approx(1)
     assert metrics.concordance(values, values) == pytest.approx(1)
     assert metrics.concordance(values, values + 0.5) < 0.7
     assert metrics.root_mean_square(values, values + 0.5) == pytest.approx(0.5)
+    assert metrics.mean_absolute(values, values - 0.2) == pytest.approx(0.2)
+    assert metrics.spearman(values, values**5) == pytest.approx(1)
+    assert metrics.explained(values, values) == pytest.approx(1)
+    assert metrics.explained(values, np.full(3, values.mean())) == pytest.approx(0)
+
+
+def test_areas_under_curves_agree_with_another_implementation(need_module: Callable[[str], ModuleType]) -> None:
+    others = need_module("sklearn.metrics")
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 20, 300) / 20  # with ties
+    positive = generator.random(300) < scores
+    assert metrics.roc_auc(positive, scores) == pytest.approx(others.roc_auc_score(positive, scores))
+    assert metrics.average_precision(positive, scores) == pytest.approx(
+        others.average_precision_score(positive, scores)
+    )
+    assert math.isnan(metrics.roc_auc(np.ones(3, dtype=bool), np.zeros(3)))
+
+
+def test_risk_rises_as_more_is_answered() -> None:
+    hit, confidence = np.array([True, False, True, False]), np.array([0.9, 0.5, 0.8, 0.7])
+    assert metrics.risks(hit, confidence).tolist() == pytest.approx([0, 0, 1 / 3, 1 / 2])
+    assert metrics.mean_risk(hit, confidence) == pytest.approx((1 / 3 + 1 / 2) / 4)
 
 
 def test_calibration_error_of_the_calibrated_is_small_and_of_the_sure_is_not() -> None:
@@ -214,8 +234,8 @@ def test_calibration_error_of_the_calibrated_is_small_and_of_the_sure_is_not() -
 
 def test_intervals_resample_artists_not_clips() -> None:
     hits = np.repeat([0.0, 1.0] * 10, 50)
-    alone = metrics.with_interval(lambda rows: float(hits[rows].mean()), [str(n) for n in range(1_000)])
-    by_artist = metrics.with_interval(lambda rows: float(hits[rows].mean()), [str(n // 50) for n in range(1_000)])
+    alone = with_interval(lambda rows: float(hits[rows].mean()), [str(n) for n in range(1_000)])
+    by_artist = with_interval(lambda rows: float(hits[rows].mean()), [str(n // 50) for n in range(1_000)])
     assert alone.value == by_artist.value == 0.5
     assert by_artist.high - by_artist.low > 3 * (alone.high - alone.low)
 

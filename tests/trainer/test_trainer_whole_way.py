@@ -85,8 +85,7 @@ def test_from_clips_to_a_bundle_that_hears(data: Path, tiny: Path, tmp_path: Pat
     command("train", *where, "--recipe", str(tiny))
     report = command("evaluate", *where)
     assert "| mood accuracy | 4q | 10 |" in report
-    for picture in ("confusion-mood.png", "confusion-genre.png", "reliability-mood.png"):
-        assert (tmp_path / "run" / "report" / picture).stat().st_size > 1_000
+    assert list((tmp_path / "run" / "fold-0" / "logs").glob("events.out.tfevents.*"))
     target, again = tmp_path / "b.safetensors", tmp_path / "again.safetensors"
     command("export", *where, "--target", str(target))
     bundle = load(target)
@@ -101,7 +100,7 @@ def test_from_clips_to_a_bundle_that_hears(data: Path, tiny: Path, tmp_path: Pat
         card=header.card,
     )
     assert again.read_bytes() == target.read_bytes()
-    assert "Figures" in target.with_suffix(".md").read_text()
+    assert "mood accuracy" in target.with_suffix(".md").read_text()
     decoded = read(os.fsencode(data / "clips" / "c0.opus"), bundle.header.plan, bundle.header.sample_rate_hz)
     assert isinstance(decoded, Decoded)
     assert Analyzer(bundle).analyze([decoded])[0].mood in MOODS
