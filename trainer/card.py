@@ -3,7 +3,7 @@
 from trainer import tables
 from trainer.claims import verdicts
 from trainer.document import Table, markdown_table
-from trainer.evaluation import Evaluation
+from trainer.findings import Findings
 from trainer.reliability import FEW_CLIPS, missed
 from trainer.tables import set_counts
 
@@ -46,7 +46,7 @@ Speech and noise are not told from music.
 """
 
 
-def write(version: str, found: Evaluation) -> str:
+def write(version: str, found: Findings) -> str:
     """The card as Markdown."""
     robust = found.robustness
     return _TEMPLATE.format(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tagger.records import TaggerError
 from trainer import evaluate
@@ -20,6 +21,7 @@ class Side:
 
     name: str
     runs: tuple[Predictions, ...]
+    unlearned: frozenset[str] = frozenset()  # heads that the recipe gives no weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,34 +45,37 @@ class Difference:
 def sides(data: Path, runs: Sequence[Path], progress: Progress) -> list[Side]:
     """Runs in the order given, those of one recipe together, all over the clips that every one of them has heard.
 
-    Raises TaggerError where fewer than two recipes are left.
+    Raises TaggerError where fewer than two recipes are left, or a run has no trained fold.
     """
-    named: dict[str, list[Path]] = {}
-    for run in runs:
-        named.setdefault(_recipe_but_seed(run), []).append(run)
-    if len(named) < 2:
+    recipes = {run: _recipe(run) for run in runs}
+    together: dict[str, list[Path]] = {}
+    for run, recipe in recipes.items():
+        together.setdefault(json.dumps({**recipe, "seed": None}, sort_keys=True), []).append(run)
+    if len(together) < 2:
         raise TaggerError("nothing to compare: give runs of two recipes; runs that differ in their seed are one")
     heard = {run: evaluate.predict(data, run, progress) for run in runs}
     common = set.intersection(*({clip.key for clip in one.clips} for one in heard.values()))
     keys = [clip.key for clip in heard[runs[0]].clips if clip.key in common]
-    return [Side(name=_named(own), runs=tuple(heard[run].of(keys) for run in own)) for own in named.values()]
+    return [
+        Side(
+            name=own[0].name if len(own) == 1 else f"{own[0].name} ({len(own)} seeds)",
+            runs=tuple(heard[run].of(keys) for run in own),
+            unlearned=frozenset(head for head, weight in recipes[own[0]]["fit"]["weights"].items() if not weight),
+        )
+        for own in together.values()
+    ]
 
 
-def _recipe_but_seed(run: Path) -> str:
+def _recipe(run: Path) -> dict[str, Any]:
     trained = evaluate.trained_folds(run)
     if not trained:
         raise TaggerError(f"{run}: no trained fold: run `trainer train` first")
-    recipe = dict(load_model(fold_folder(run, trained[0]) / "model.safetensors").about["recipe"])
-    recipe.pop("seed", None)
-    return json.dumps(recipe, sort_keys=True)
-
-
-def _named(runs: Sequence[Path]) -> str:
-    return runs[0].name if len(runs) == 1 else f"{runs[0].name} ({len(runs)} seeds)"
+    return dict(load_model(fold_folder(run, trained[0]) / "model.safetensors").about["recipe"])
 
 
 def differences(first: Side, second: Side, only: Sequence[str] = ()) -> list[Difference]:
-    """Every figure that all runs have (another head makes other figures), or those of them named in `only`."""
+    """Every figure that all runs have, or those of them named in `only`; none of a head that one has not learned."""
+    unlearned = first.unlearned | second.unlearned
     before, after = ([_asked(one) for one in side.runs] for side in (first, second))
     return [
         Difference(
@@ -80,7 +85,9 @@ def differences(first: Side, second: Side, only: Sequence[str] = ()) -> list[Dif
             more_is_better=question.more_is_better,
         )
         for key, question in before[0].items()
-        if all(key in one for one in (*before, *after)) and (not only or question.name in only)
+        if all(key in one for one in (*before, *after))
+        and question.head not in unlearned
+        and (not only or question.name in only)
     ]
 
 

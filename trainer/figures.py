@@ -21,8 +21,9 @@ _FEW = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
-    """`measure` takes positions in a list of clips whose artists are `groups`."""
+    """`measure` takes positions in a list of clips whose artists are `groups`; `head` is who answers it."""
 
+    head: str
     name: str
     clips: str
     groups: tuple[str, ...]
@@ -115,6 +116,7 @@ def _choice(head: str, name: str, clips: str, predictions: Predictions) -> Itera
     }
     for words, measure in {**scores, **losses}.items():
         yield Question(
+            head=head,
             name=f"{name} {words}",
             clips=clips,
             groups=of.groups,
@@ -136,7 +138,7 @@ def by_label(head: str, predictions: Predictions) -> list[tuple[str, int, Line, 
             return float(metrics.by_class(of.truth[rows], guessed[rows], len(labels))[column][label])
 
         words = f"{labels[label]} {name}"
-        return answer(Question(name=words, clips=f"{head}, single label", groups=of.groups, measure=measure))
+        return answer(Question(head=head, name=words, clips=f"{head}, single label", groups=of.groups, measure=measure))
 
     return [
         (label, int(counts[number]), *(line(at, name, number) for at, name in enumerate(("precision", "recall", "F1"))))
@@ -153,6 +155,7 @@ def mood_within_genre(predictions: Predictions) -> list[Line]:
         if len(part) >= _FEW:
             truth, hit = of.truth[part], of.hit[part]
             question = Question(
+                head="mood",
                 name="mood accuracy",
                 clips=genre,
                 groups=tuple(of.groups[row] for row in part),
@@ -192,6 +195,7 @@ def _candidates(name: str, data: str, predictions: Predictions, as_one: Sequence
     candidates = np.array([[genre in genres for genre in GENRES] for genres in allowed])
     guessed = predictions.outputs["genre"][rows].argmax(axis=1)
     return Question(
+        head="genre",
         name=name,
         clips=f"{data}, clips that have a set",
         groups=predictions.groups(rows),
@@ -217,7 +221,8 @@ def _classes(name: str, data: str | None, classes: Sequence[str] | None, predict
         return metrics.class_mean(truth[rows], guessed[rows], occurring)
 
     where = f"{data}, single label" if data else "single label"
-    return Question(name=name, clips=where, groups=tuple(of.groups[row] for row in part), measure=measure)
+    groups = tuple(of.groups[row] for row in part)
+    return Question(head="genre", name=name, clips=where, groups=groups, measure=measure)
 
 
 # --- music or not ----------------------------------------------------------------------------------------------------
@@ -231,6 +236,7 @@ def _music(predictions: Predictions) -> list[Question]:
     speech, songs = np.flatnonzero(~is_music), np.flatnonzero(is_music)
     return [
         Question(
+            head=music.HEAD,
             name="speech called music",
             clips="speech, speaker held out",
             groups=predictions.groups(speech),
@@ -238,6 +244,7 @@ def _music(predictions: Predictions) -> list[Question]:
             more_is_better=False,
         ),
         Question(
+            head=music.HEAD,
             name="music called not music",
             clips="all sets, out of fold",
             groups=predictions.groups(songs),
@@ -293,6 +300,7 @@ def _ratings(predictions: Predictions) -> Iterator[Question]:
             of = numbers(head, column, data, predictions)
             for words, score in {**SCORES, **ERRORS}.items() if len(of.truth) else ():
                 yield Question(
+                    head=head,
                     name=f"{name}, {words}",
                     clips=data,
                     groups=of.groups,

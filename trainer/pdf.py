@@ -119,16 +119,20 @@ def _grid(table: Table) -> Flowable:
 
 
 def _widths(table: Table) -> list[float]:
-    """Columns as wide as they need; the wide ones share, the narrowest first, what the others leave of the page."""
+    """Columns as wide as they need; the wide ones share, the narrowest first, what the others leave of the page.
+
+    Where the others leave too little, all are wide.
+    """
     needed = []
     for column in range(len(table.head)):
         cells = [(row[column], "Cell") for row in table.rows]
         cells += [(word, "Cell-Bold") for word in table.head[column].split()]
         needed.append(max(pdfmetrics.stringWidth(text, font, 7) for text, font in cells) + 8)
     narrow = sum(width for column, width in enumerate(needed) if column not in table.wide)
-    left = _WIDTH - narrow
+    wide = table.wide if narrow < 0.8 * _WIDTH else range(len(needed))
+    left = _WIDTH - sum(width for column, width in enumerate(needed) if column not in wide)
     widths = dict(enumerate(needed))
-    for at, column in enumerate(sorted(table.wide, key=lambda one: needed[one])):
-        widths[column] = min(needed[column], left / (len(table.wide) - at))
+    for at, column in enumerate(sorted(wide, key=lambda one: needed[one])):
+        widths[column] = min(needed[column], left / (len(wide) - at))
         left -= widths[column]
     return list(widths.values())

@@ -11,14 +11,14 @@ from tagger.analysis.features import FeatureSet, FeatureSpec
 from tagger.analysis.header import BundleHeader
 from tagger.analysis.networks.late_fusion import multiply_adds
 from tagger.analysis.networks.registry import build
-from trainer import card, compare, evaluation, figures, filterbanks, reliability, report, robustness
+from trainer import card, compare, figures, filterbanks, findings, reliability, report, robustness
 from trainer import evaluate as predicting
 from trainer import export as exporting
 from trainer.checkpoint import fold_folder, load_model
 from trainer.compare import Difference
 from trainer.crops import PLAN
 from trainer.evaluate import Predictions
-from trainer.evaluation import Evaluation
+from trainer.findings import Findings
 from trainer.manifest import FOLDS
 from trainer.samples import Progress
 
@@ -27,7 +27,7 @@ TRACK_SUFFIXES = (".mp3", ".ogg", ".m4a", ".webm", ".flac", ".opus", ".wav")
 
 def evaluate(data: Path, run: Path, progress: Progress) -> str:
     """Writes the figures of a run and returns them as Markdown. Raises TaggerError where a fold is missing."""
-    return evaluation.save(run / "report", _evaluated(data, run, progress))
+    return findings.save(run / "report", _evaluated(data, run, progress))
 
 
 def write_report(data: Path, run: Path, others: Sequence[Path], progress: Progress) -> Path:
@@ -37,7 +37,7 @@ def write_report(data: Path, run: Path, others: Sequence[Path], progress: Progre
     """
     found = _evaluated(data, run, progress)
     folder = run / "report"
-    evaluation.save(folder, found)
+    findings.save(folder, found)
     folders = [path for path in sorted((run / "ablations").glob("*")) if predicting.trained_folds(path)]
     report.write(folder, found, _against(data, run, [*folders, *others], progress))
     return folder
@@ -63,7 +63,7 @@ def measure_robustness(data: Path, run: Path, progress: Progress) -> None:
 def export(data: Path, run: Path, target: Path, version: str, progress: Progress) -> BundleHeader:
     """Writes the bundle and, beside it, its card. Raises TaggerError where a fold or the refit is missing."""
     found = _evaluated(data, run, progress)
-    evaluation.save(run / "report", found)
+    findings.save(run / "report", found)
     words = card.write(version, found)
     header = _calibrated(run, target, found.predictions, version=version, card_text=words)
     target.with_suffix(".md").write_text(words, encoding="utf-8")
@@ -76,7 +76,7 @@ def _trained(run: Path) -> None:
         load_model(fold_folder(run, fold) / "model.safetensors")
 
 
-def _evaluated(data: Path, run: Path, progress: Progress) -> Evaluation:
+def _evaluated(data: Path, run: Path, progress: Progress) -> Findings:
     _trained(run)
     predictions = predicting.predict(data, run, progress)
     about = load_model(fold_folder(run, None) / "model.safetensors").about
@@ -84,7 +84,7 @@ def _evaluated(data: Path, run: Path, progress: Progress) -> Evaluation:
     megabytes = trial.stat().st_size / 1e6
     trial.unlink()
     adds = cost(about)
-    return Evaluation(
+    return Findings(
         name=run.name,
         about=about,
         plan=PLAN,
@@ -92,10 +92,10 @@ def _evaluated(data: Path, run: Path, progress: Progress) -> Evaluation:
         parameters=_parameters(about),
         megabytes=megabytes,
         predictions=predictions,
-        lines=[*evaluation.lines(predictions, progress), *evaluation.counted(sum(adds.values()), megabytes)],
-        by_label=evaluation.by_label(predictions),
+        lines=[*findings.lines(predictions, progress), *findings.counted(sum(adds.values()), megabytes)],
+        by_label=findings.by_label(predictions),
         within_genre=figures.mood_within_genre(predictions),
-        labels=evaluation.labels(predictions),
+        labels=findings.labels(predictions),
         robustness=robustness.saved(run),
     )
 

@@ -10,8 +10,8 @@ from trainer import document, metrics, paper, pdf, pictures, tables
 from trainer.claims import verdicts
 from trainer.compare import Difference
 from trainer.document import Block, Document, Heading, Paragraph, Picture
-from trainer.evaluation import Evaluation
 from trainer.figures import Choice, choice, numbers
+from trainer.findings import Findings
 from trainer.manifest import left_out_text
 from trainer.reliability import FEW_CLIPS, missed
 from trainer.robustness import Robustness
@@ -27,7 +27,7 @@ ABLATION_FIGURES = (
 """Figure, clips and column of the table of ablations."""
 
 
-def write(folder: Path, found: Evaluation, against: Mapping[str, Sequence[Difference]]) -> None:
+def write(folder: Path, found: Findings, against: Mapping[str, Sequence[Difference]]) -> None:
     """report.md, report.html, report.pdf and pictures in `folder`; `against`: name of a recipe -> differences."""
     made = compose(folder / "pictures", found, against)
     (folder / "report.md").write_text(document.markdown(made), encoding="utf-8")
@@ -35,7 +35,7 @@ def write(folder: Path, found: Evaluation, against: Mapping[str, Sequence[Differ
     pdf.write(made, folder / "report.pdf")
 
 
-def compose(pictures_folder: Path, found: Evaluation, against: Mapping[str, Sequence[Difference]]) -> Document:
+def compose(pictures_folder: Path, found: Findings, against: Mapping[str, Sequence[Difference]]) -> Document:
     by_name = {(line.name, line.clips): line.figure for line in found.lines}
     about, plan = found.about, found.plan
     blocks: list[Block] = [
@@ -71,7 +71,7 @@ def compose(pictures_folder: Path, found: Evaluation, against: Mapping[str, Sequ
     return Document(title=paper.TITLE, subtitle=subtitle, blocks=blocks)
 
 
-def _moods(folder: Path, found: Evaluation) -> list[Block]:
+def _moods(folder: Path, found: Findings) -> list[Block]:
     heads = {head: choice(head, found.predictions) for head in ("mood", "cluster")}
     within = found.within_genre
     blocks: list[Block] = [
@@ -112,7 +112,7 @@ def _mistaken(of: Choice) -> tuple[str, str]:
     return MOODS[first], MOODS[second]
 
 
-def _genres(folder: Path, found: Evaluation) -> list[Block]:
+def _genres(folder: Path, found: Findings) -> list[Block]:
     return [
         Heading(text="Genre", level=3),
         Picture(
@@ -124,7 +124,7 @@ def _genres(folder: Path, found: Evaluation) -> list[Block]:
     ]
 
 
-def _emotion(folder: Path, found: Evaluation) -> list[Block]:
+def _emotion(folder: Path, found: Findings) -> list[Block]:
     shown = [
         ("rated valence, musifeast", numbers("rated", 0, "musifeast", found.predictions)),
         ("rated arousal, musifeast", numbers("rated", 1, "musifeast", found.predictions)),
@@ -146,7 +146,7 @@ def _emotion(folder: Path, found: Evaluation) -> list[Block]:
     ]
 
 
-def _confidence(folder: Path, found: Evaluation) -> list[Block]:
+def _confidence(folder: Path, found: Findings) -> list[Block]:
     heads = {head: choice(head, found.predictions) for head in ("mood", "genre", "cluster")}
     wrong = missed(found.labels)
     kept = (

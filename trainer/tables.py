@@ -146,7 +146,7 @@ def _cell(differences: Sequence[Difference], name: str, clips: str) -> str:
         if (one.name, one.clips) == (name, clips):
             found = one.pair.difference
             star = "" if one.verdict == "no difference shown" else " *"
-            return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]{star}"
+            return f"{found.value:+.3f}{star} [{found.low:+.3f}, {found.high:+.3f}]"
     return "-"
 
 

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +27,12 @@ from trainer import (
     cli,
     compare,
     evaluate,
-    evaluation,
     figures,
+    findings,
     intervals,
     manifest,
     music,
+    pdf,
     reliability,
     report,
     robustness,
@@ -45,7 +48,7 @@ from trainer.targets import LABELS
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few resamples: these tests ask what is counted, not how wide an interval is."""
-    monkeypatch.setattr(intervals, "RESAMPLES", 20)
+    monkeypatch.setattr(intervals, "RESAMPLES", 8)
 
 
 def clip(set_name: str, number: int, path: Path = Path("none"), **labels: object) -> Clip:
@@ -139,7 +142,7 @@ def test_every_claim_is_a_figure_that_is_asked() -> None:
     predictions = answers(clips)
     outputs = {**predictions.outputs, "music": np.random.default_rng(0).random((len(clips), 1))}
     known = set(asked(Predictions(clips=tuple(clips), outputs=outputs)))
-    known |= {(line.name, line.clips) for line in evaluation.counted(1e6, 4.0)}
+    known |= {(line.name, line.clips) for line in findings.counted(1e6, 4.0)}
     assert {(claim.name, claim.clips) for claim in claims.CLAIMS} <= known
 
 
@@ -221,7 +224,8 @@ def test_a_difference_is_claimed_only_where_its_interval_excludes_none() -> None
 def test_runs_that_differ_in_their_seed_are_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, recipe, seed in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2)):
         (tmp_path / name).mkdir()
-        about = {"recipe": {"name": recipe, "seed": seed}}
+        weights = {"mood": 1.0, "genre": 0.0 if recipe == "y" else 1.0}
+        about = {"recipe": {"name": recipe, "seed": seed, "fit": {"weights": weights}}}
         save_model(fold_folder(tmp_path / name, 0) / "model.safetensors", {"x": torch.zeros(1)}, about)
     clips = labelled()
     heard = {"a": answers(clips), "b": answers(clips[:100]), "c": answers(clips[20:])}
@@ -229,6 +233,9 @@ def test_runs_that_differ_in_their_seed_are_one_side(tmp_path: Path, monkeypatch
     first, second = compare.sides(tmp_path, [tmp_path / "a", tmp_path / "b", tmp_path / "c"], lambda *_: None)
     assert (first.name, len(first.runs), second.name, len(second.runs)) == ("a (2 seeds)", 2, "b", 1)
     assert [one.key for one in second.runs[0].clips] == [one.key for one in clips[20:100]]
+    names = {one.name for one in compare.differences(first, second)}
+    assert "mood accuracy" in names
+    assert not {name for name in names if name.startswith("genre")}
     with pytest.raises(TaggerError, match="nothing to compare"):
         compare.sides(tmp_path, [tmp_path / "a", tmp_path / "c"], lambda *_: None)
 
@@ -236,10 +243,11 @@ def test_runs_that_differ_in_their_seed_are_one_side(tmp_path: Path, monkeypatch
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
-def evaluated(robust: robustness.Robustness | None = None) -> evaluation.Evaluation:
+@cache
+def evaluated() -> findings.Findings:
     predictions = answers(labelled())
     lines = [figures.answer(question) for question in figures.questions(predictions)]
-    return evaluation.Evaluation(
+    return findings.Findings(
         name="run",
         about={"recipe": {"name": "tiny", "seed": 7, "fit": {"epochs": 2}}, "seed": 7},
         plan=ChunkPlan(),
@@ -247,16 +255,16 @@ def evaluated(robust: robustness.Robustness | None = None) -> evaluation.Evaluat
         parameters={"mel": 700_000},
         megabytes=3.6,
         predictions=predictions,
-        lines=[*lines, *evaluation.counted(9e6, 3.6)],
-        by_label=evaluation.by_label(predictions),
+        lines=[*lines, *findings.counted(9e6, 3.6)],
+        by_label=findings.by_label(predictions),
         within_genre=figures.mood_within_genre(predictions),
-        labels=evaluation.labels(predictions),
-        robustness=robust,
+        labels=findings.labels(predictions),
+        robustness=None,
     )
 
 
 def test_an_evaluation_is_text_and_numbers(tmp_path: Path) -> None:
-    text = evaluation.save(tmp_path, evaluated())
+    text = findings.save(tmp_path, evaluated())
     assert (tmp_path / "evaluation.md").read_text() == text
     assert "| mood accuracy | 4q | 30 |" in text
     assert "| speech called music | speech, speaker held out |  | not measured |" in text
@@ -273,7 +281,8 @@ def test_a_report_is_markdown_a_page_and_a_pdf(tmp_path: Path) -> None:
         same={"mood": figure, "genre": figure},
         shift={"mood": 0.01, "genre": 0.01},
     )
-    found = evaluated(robustness.Robustness(conditions=[condition], equal_pairs=0, sample="Twenty clips."))
+    robust = robustness.Robustness(conditions=[condition], equal_pairs=0, sample="Twenty clips.")
+    found = replace(evaluated(), robustness=robust)
     other = compare.Side(name="mine", runs=(better(found.predictions, 0.9),))
     against = {"mine": compare.differences(compare.Side(name="run", runs=(found.predictions,)), other)}
     report.write(tmp_path, found, against)
@@ -287,7 +296,7 @@ def test_a_report_is_markdown_a_page_and_a_pdf(tmp_path: Path) -> None:
     assert not re.search(r'(src|href)="(?!data:)', page)
     first = (tmp_path / "report.pdf").read_bytes()
     assert first.startswith(b"%PDF")
-    report.write(tmp_path, found, against)
+    pdf.write(report.compose(tmp_path / "pictures", found, against), tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes() == first
 
 

@@ -22,7 +22,7 @@ ByLabel = Sequence[tuple[str, int, Line, Line, Line]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evaluation:
+class Findings:
     name: str  # of the run
     about: Mapping[str, Any]  # of the network that ships: recipe, seed
     plan: ChunkPlan
@@ -66,7 +66,7 @@ def labels(predictions: Predictions) -> list[LabelReliability]:
     return [row for head in ("mood", "genre") for row in reliability.by_label(head, predictions)]
 
 
-def text(found: Evaluation) -> str:
+def text(found: Findings) -> str:
     """The evaluation as Markdown: the claims first."""
     recipe = found.about["recipe"]["name"]
     blocks = [f"# Evaluation of {found.name}", f"Recipe {recipe}, seed {found.about['seed']}."]
@@ -84,7 +84,7 @@ def text(found: Evaluation) -> str:
     return "\n\n".join([*blocks, *(f"{table.caption}\n\n{markdown_table(table)}" for table in shown)]) + "\n"
 
 
-def save(folder: Path, found: Evaluation) -> str:
+def save(folder: Path, found: Findings) -> str:
     """evaluation.md and figures.json in `folder`; the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     written = text(found)
