@@ -71,7 +71,7 @@ class Choice:
 
     @property
     def guessed(self) -> Rows:
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def confidence(self) -> metrics.Floats:
@@ -126,24 +126,38 @@ def _choice(head: str, name: str, clips: str, predictions: Predictions) -> Itera
         )
 
 
-def by_label(head: str, predictions: Predictions) -> list[tuple[str, int, Line, Line, Line]]:
-    """Label, its clips, precision, recall and F1 over the clips with a single label."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelLines:
+    """How well one label is recognised, over the clips with a single label, `clips` of which have it."""
+
+    label: str
+    clips: int
+    precision: Line
+    recall: Line
+    f1: Line
+
+
+def by_label(head: str, predictions: Predictions) -> list[LabelLines]:
     of, labels = choice(head, predictions), SOFTMAX[head]
-    if not len(of.rows):
-        return []
     guessed, counts = of.guessed, np.bincount(of.truth, minlength=len(labels))
 
     def line(column: int, name: str, label: int) -> Line:
         def measure(rows: Rows) -> float:
             return float(metrics.by_class(of.truth[rows], guessed[rows], len(labels))[column][label])
 
-        words = f"{labels[label]} {name}"
-        return answer(Question(head=head, name=words, clips=f"{head}, single label", groups=of.groups, measure=measure))
+        words, clips = f"{labels[label]} {name}", f"{head}, single label"
+        return answer(Question(head=head, name=words, clips=clips, groups=of.groups, measure=measure))
 
     return [
-        (label, int(counts[number]), *(line(at, name, number) for at, name in enumerate(("precision", "recall", "F1"))))
+        LabelLines(
+            label=label,
+            clips=int(counts[number]),
+            precision=line(0, "precision", number),
+            recall=line(1, "recall", number),
+            f1=line(2, "F1", number),
+        )
         for number, label in enumerate(labels)
-    ]  # type: ignore[misc]
+    ]
 
 
 def mood_within_genre(predictions: Predictions) -> list[Line]:

@@ -11,14 +11,12 @@ from trainer import figures, reliability, tables
 from trainer.claims import verdicts
 from trainer.document import Table, markdown_table
 from trainer.evaluate import Predictions
-from trainer.figures import Line
+from trainer.figures import LabelLines, Line
 from trainer.intervals import Figure
 from trainer.manifest import left_out_text
 from trainer.reliability import LabelReliability
 from trainer.robustness import Robustness
 from trainer.samples import Progress
-
-ByLabel = Sequence[tuple[str, int, Line, Line, Line]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +29,7 @@ class Findings:
     megabytes: float  # of the bundle
     predictions: Predictions
     lines: Sequence[Line]
-    by_label: Mapping[str, ByLabel]  # head -> rows
+    by_label: Mapping[str, Sequence[LabelLines]]  # head -> rows
     within_genre: Sequence[Line]
     labels: Sequence[LabelReliability]
     robustness: Robustness | None
@@ -58,7 +56,7 @@ def _exact(name: str, clips: str, value: float) -> Line:
     return Line(name=name, clips=clips, figure=Figure(value=value, low=value, high=value, clips=0))
 
 
-def by_label(predictions: Predictions) -> dict[str, ByLabel]:
+def by_label(predictions: Predictions) -> dict[str, list[LabelLines]]:
     return {head: figures.by_label(head, predictions) for head in ("mood", "genre")}
 
 

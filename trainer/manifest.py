@@ -86,8 +86,8 @@ def _used(clip: Clip) -> bool:
 
 
 def left_out_text(left_out: Sequence[LeftOut]) -> str:
-    """One line: how many, and which."""
-    return f"left out {len(left_out)} clips of the manifest: {', '.join(map(str, left_out))}" if left_out else ""
+    """One line: how many, and which; "" for none."""
+    return f"left out {len(left_out)} of the clips: {', '.join(map(str, left_out))}" if left_out else ""
 
 
 def read(data: Path) -> tuple[Clip, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tagger.vocabulary import MOODS
 from trainer import document, metrics, paper, pdf, pictures, tables
-from trainer.claims import verdicts
+from trainer.claims import Verdict, verdicts
 from trainer.compare import Difference
 from trainer.document import Block, Document, Heading, Paragraph, Picture
 from trainer.figures import Choice, choice, numbers
@@ -54,6 +54,7 @@ def compose(pictures_folder: Path, found: Findings, against: Mapping[str, Sequen
         *paper.method(about, plan.chunks, plan.chunk_seconds),
         tables.parts(found.adds, found.parameters),
         Heading(text="Results"),
+        _reached(verdicts(found.lines)),
         tables.claims(verdicts(found.lines)),
         *_moods(pictures_folder, found),
         *_genres(pictures_folder, found),
@@ -69,6 +70,17 @@ def compose(pictures_folder: Path, found: Findings, against: Mapping[str, Sequen
     ]
     subtitle = f"Recipe {about['recipe']['name']}, seed {about['seed']}"
     return Document(title=paper.TITLE, subtitle=subtitle, blocks=blocks)
+
+
+def _reached(judged: Sequence[Verdict]) -> Block:
+    measured = [one for one in judged if one.figure is not None]
+    musts = sum(one.met(one.claim.must) != "no" for one in measured)
+    aims = sum(one.met(one.claim.aim) != "no" for one in measured)
+    return Paragraph(
+        text=f"A bundle that ships is asked for {len(judged)} figures, of which {len(measured)} were measured here: "
+        f"{musts} reach what a bundle must, {aims} what it aims at. The musts are about what the teacher's own frozen "
+        "features give with a small head; the aims are beyond seven pretrained networks together."
+    )
 
 
 def _moods(folder: Path, found: Findings) -> list[Block]:
@@ -149,6 +161,8 @@ def _emotion(folder: Path, found: Findings) -> list[Block]:
 def _confidence(folder: Path, found: Findings) -> list[Block]:
     heads = {head: choice(head, found.predictions) for head in ("mood", "genre", "cluster")}
     wrong = missed(found.labels)
+    errors = {line.name: line.figure for line in found.lines if "calibration error" in line.name}
+    stated = ", ".join(f"{name.split(' calibration')[0]} {figure}" for name, figure in errors.items())
     kept = (
         f"Right less than half the time where they are written at gate .5: {', '.join(wrong)}."
         if wrong
@@ -157,6 +171,10 @@ def _confidence(folder: Path, found: Findings) -> list[Block]:
     )
     return [
         Heading(text="Reliability"),
+        Paragraph(
+            text="A confidence should mean what it says: of the answers given with .7, seven in ten should be right. "
+            f"Calibration error over ten bins of equal mass: {stated}."
+        ),
         Picture(
             caption="Reliability: ten bins of equal mass, intervals over artists; the dashed line is a confidence that "
             "means what it says.",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
@@ -55,12 +56,12 @@ class Rendition:
 
 def _gain(factor: float, samples: Samples) -> Samples:
     """What does not fit into 16 bits is clipped, as in a file that was made too loud."""
-    return np.clip(samples * factor, -32_768, 32_767).astype(np.int16)
+    return np.asarray(np.clip(samples * factor, -32_768, 32_767).astype(np.int16))
 
 
 def _phone(samples: Samples) -> Samples:
     band = butter(4, (300, 3_400), btype="bandpass", fs=RATE_HZ, output="sos")
-    return np.clip(sosfilt(band, samples), -32_768, 32_767).astype(np.int16)
+    return np.asarray(np.clip(sosfilt(band, samples), -32_768, 32_767).astype(np.int16))
 
 
 AS_IT_IS = Rendition(name="as it is")
@@ -218,6 +219,7 @@ def _encode(samples: Samples, rendition: Rendition, target: Path) -> None:
     layout, rate_hz = rendition.layout, rendition.rate_hz
     with av.open(str(target), "w") as container:
         stream = container.add_stream(rendition.codec or "", rate=rate_hz, layout=layout)
+        assert isinstance(stream, AudioStream)
         if rendition.bit_rate:
             stream.bit_rate = rendition.bit_rate
         resampler = av.AudioResampler(

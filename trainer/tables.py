@@ -6,7 +6,7 @@ from tagger.vocabulary import GENRES
 from trainer.claims import Verdict
 from trainer.compare import Difference
 from trainer.document import Table
-from trainer.figures import SPLIT, Line
+from trainer.figures import SPLIT, LabelLines, Line
 from trainer.intervals import Figure
 from trainer.manifest import Clip
 from trainer.reliability import GATE, LabelReliability
@@ -64,8 +64,13 @@ def figures(lines: Sequence[Line], caption: str) -> Table:
     return Table(caption=f"{caption} {SPLIT}.", head=head, rows=rows, wide=(0, 1))
 
 
-def by_label(head: str, rows: Sequence[tuple[str, int, Line, Line, Line]]) -> Table:
-    table = [[label, str(n), *(str(line.figure) if n else "" for line in lines)] for label, n, *lines in rows]
+def by_label(head: str, rows: Sequence[LabelLines]) -> Table:
+    table = [
+        [one.label, str(one.clips), *(str(line.figure) for line in (one.precision, one.recall, one.f1))]
+        if one.clips
+        else [one.label, "0", "", "", ""]
+        for one in rows
+    ]
     return Table(
         caption=f"Precision, recall and F1 of each {head}, over the clips with a single label. {SPLIT}.",
         head=["label", "n", "precision", "recall", "F1"],

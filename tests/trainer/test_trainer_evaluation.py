@@ -345,7 +345,7 @@ def test_clips_that_cannot_be_used_are_left_out_by_name(tmp_path: Path, monkeypa
     monkeypatch.setattr(samples, "_decode", None)  # not decoded again
     assert samples.prepare(tmp_path, tmp_path / "run", lambda *_: None).left_out == decoded.left_out
     words = manifest.left_out_text(decoded.left_out)
-    assert words.startswith("left out 3 clips of the manifest: 4q/gone (no such file), ")
+    assert words.startswith("left out 3 of the clips: 4q/gone (no such file), ")
 
     folder = fold_folder(tmp_path / "run", 0)
     header = untrained(folder / "bundle.safetensors")
