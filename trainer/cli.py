@@ -25,7 +25,7 @@ app = typer.Typer(
 Data = Annotated[Path, typer.Option("--data", help="Folder with manifest.csv, clips and the teacher's weights.")]
 Run = Annotated[Path, typer.Option("--run", help="Folder of this run: cache, checkpoints, report.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that comes with the trainer, or a TOML file.")]
-EXTRA = ("librosa", "matplotlib", "reportlab", "scipy", "sklearn", "tensorboard")
+EXTRA = ("librosa", "matplotlib", "reportlab", "scipy", "tensorboard")
 DATA, RUN, RECIPE = Path("../shared/data"), Path("runs/default"), "default"
 
 

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
-from torch.utils.tensorboard import SummaryWriter
 
 from tagger.analysis.networks.late_fusion import MelEncoder
 from tagger.analysis.networks.registry import build
@@ -132,7 +131,6 @@ def _learn(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
     student.train()
-    log = SummaryWriter(state_file.parent / "logs", purge_step=step)
     while step < steps:
         for group in optimizer.param_groups:
             group["lr"] = one_cycle(step, steps, settings.peak_rate)
@@ -142,11 +140,9 @@ def _learn(
         optimizer.step()
         average.update_parameters(student)
         step += 1
-        log.add_scalar("distil/loss", loss.item(), step)
         progress(step, steps, f"distil, loss {loss.item():.3f}")
         if step % SAVE_EVERY_STEPS == 0:
             save_state(state_file, _state(step, student, average, optimizer))
-    log.close()
     averaged = average.module
     assert isinstance(averaged, Student)
     return averaged.eval()

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.tensorboard import SummaryWriter
 
 from tagger.analysis.features import FeatureSpec
 from tagger.analysis.networks.late_fusion import Answers, LateFusion
@@ -143,9 +142,8 @@ def _learn(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         best = _Best(**state["best"]) if state["best"] else None
-    log = SummaryWriter(state_file.parent / "logs", purge_step=epoch)
     while epoch < epochs and not (best and epoch - best.epoch >= settings.patience):
-        learned = _epoch(network, average, optimizer, data, recipe, epoch)
+        _epoch(network, average, optimizer, data, recipe, epoch)
         epoch += 1
         averaged = average.module
         assert isinstance(averaged, LateFusion)
@@ -160,10 +158,7 @@ def _learn(
             "best": {"epoch": best.epoch, "loss": best.loss, "weights": best.weights},
         }
         save_state(state_file, state)
-        log.add_scalar("learn labels/loss", learned, epoch)
-        log.add_scalar("learn labels/validation loss", loss, epoch)
         progress(epoch, epochs, f"learn labels, validation loss {loss:.3f}, best {best.loss:.3f}")
-    log.close()
     assert best is not None
     return best
 
@@ -175,9 +170,8 @@ def _epoch(
     data: _Data,
     recipe: Recipe,
     epoch: int,
-) -> float:
-    """The mean loss of its steps."""
-    settings, losses = recipe.fit, []
+) -> None:
+    settings = recipe.fit
     generator = np.random.default_rng((recipe.seed, 1, epoch))
     torch.manual_seed(recipe.seed + epoch)  # dropout: the same in a resumed run
     order = generator.permutation(data.learned)
@@ -199,8 +193,6 @@ def _epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         average.update_parameters(network)
-        losses.append(loss.item())
-    return sum(losses) / max(1, len(losses))
 
 
 def pooled(network: LateFusion, labelled: Labelled, rows: NDArray[np.int64]) -> dict[str, Tensor]:
