@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tagger.records import TaggerError
 from trainer import manifest, metrics, recipe, teacher
 from trainer.augment import louder, mask, mix
-from trainer.distill import one_cycle
 from trainer.evaluate import fit_temperature
 from trainer.export import few_clip_gates, tercile_cuts
+from trainer.loop import one_cycle
 from trainer.losses import candidate_loss, rating_loss
 from trainer.targets import targets, validation_groups
 
