@@ -168,7 +168,7 @@ def follow_loss(frames: Tensor, batch: Batch, settings: DistillRecipe) -> Tensor
 def _loss(student: Student, batch: Batch, settings: DistillRecipe) -> Tensor:
     frames, logits = student(batch.log_mel)
     by_class = (logits - batch.logits).square().mean()
-    return follow_loss(frames, batch, settings) + settings.logits_weight * by_class
+    return torch.as_tensor(follow_loss(frames, batch, settings) + settings.logits_weight * by_class)
 
 
 def recalibrate(encoder: MelEncoder, mixtures: Mixtures, seed: int) -> None:
