@@ -54,11 +54,11 @@ class Mixtures:
     held: NDArray[np.int64]
     standard: Standard
 
-    def batch(self, step: int, recipe: Recipe) -> Batch:
+    def batch(self, step: int, size: int, recipe: Recipe) -> Batch:
         """Depends on the seed and the step alone, so that resumed training sees the same ones."""
         settings = recipe.distill
         generator = np.random.default_rng((recipe.seed, step))
-        crops = self.crops(self.learned[generator.integers(0, len(self.learned), settings.batch)])
+        crops = self.crops(self.learned[generator.integers(0, len(self.learned), size)])
         heard = altered(crops.log_mel, settings.gain_db, settings.mask_share, recipe.seed + step)
         return Batch(log_mel=heard, frames=crops.frames, logits=crops.logits)
 
@@ -104,7 +104,7 @@ def train(run: Path, clips: Sequence[Clip], fold: int | None, recipe: Recipe, pr
     rates = [(recipe.distill.peak_rate, list(student.parameters()))]
 
     def loss_of(step: int) -> Tensor:
-        return _loss(student, mixtures.batch(step, recipe), recipe.distill)
+        return _loss(student, mixtures.batch(step, recipe.distill.batch, recipe), recipe.distill)
 
     student.train()
     average = learn(student, rates, loss_of, recipe.distill, folder / "distill.state", "distil", progress)

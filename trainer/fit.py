@@ -146,7 +146,7 @@ def _learn(
         features, truth = lessons.batch(step)
         loss = answers_loss(learner(features), truth, settings.weights, settings.source_weight, priors)
         if mixtures:
-            mixed = mixtures.batch(_MIXTURE_STEPS + step, recipe)
+            mixed = mixtures.batch(_MIXTURE_STEPS + step, settings.batch, recipe)
             loss = loss + settings.distill_weight * follow_loss(network.mel(mixed.log_mel), mixed, recipe.distill)
         return loss
 

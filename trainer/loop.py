@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 
 from trainer.checkpoint import load_state, save_state
 from trainer.recipe import DistillRecipe, FitRecipe
@@ -42,6 +43,7 @@ def learn(
         step = state["step"]
         for name, part in parts.items():
             part.load_state_dict(state[name])
+    log = SummaryWriter(state_file.parent / "logs", purge_step=step)
     while step < steps:
         for group in optimizer.param_groups:
             group["lr"] = one_cycle(step, steps, group["peak"])
@@ -51,9 +53,11 @@ def learn(
         optimizer.step()
         average.update_parameters(learner)
         step += 1
+        log.add_scalar(f"{what}/loss", loss.item(), step)
         progress(step, steps, f"{what}, loss {loss.item():.3f}")
         if step % SAVE_EVERY_STEPS == 0:
             save_state(state_file, {"step": step} | {name: part.state_dict() for name, part in parts.items()})
+    log.close()
     averaged = average.module
     assert isinstance(averaged, type(learner))
     return averaged.eval()

@@ -10,19 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
 from tagger.records import TaggerError
+from trainer.losses import share_loss
 from trainer.manifest import Clip
 from trainer.targets import Targets
 
-HEADS = ("mood", "cluster")
 TAGGERS = ("jam_musicnn", "jam_fcn", "jam_crnn", "msd_fcn", "mtat_fcn", "yamnet", "mn04")
 """Files of the data's `teacher` folder; see its README for what they are."""
-REGULARISATION = 3e-3
-"""Inverse strength; of .0003, .001 and .003 the one with the least log-loss inside the training folds."""
+REGULARISATION = {"mood": 3e-3, "cluster": 1e-3}
+"""Inverse strength, a head; of .0003, .001 and .003 the one with the least log-loss inside the training folds."""
 
 
 def soften(data: Path, clips: Sequence[Clip], fold: int | None, targets: Targets, share: float) -> Targets:
@@ -31,11 +29,11 @@ def soften(data: Path, clips: Sequence[Clip], fold: int | None, targets: Targets
     Rows of `fold` and clips that the taggers have not heard stay as they are. Raises TaggerError where `data` holds no
     embeddings.
     """
-    folds = np.array([-1 if clip.fold == fold else clip.fold for clip in clips])  # -1: never looked at
+    folds = torch.tensor([-1 if clip.fold == fold else clip.fold for clip in clips])  # -1: never looked at
     used, embeddings = _embeddings(data, clips, folds)
     values, known = dict(targets.values), dict(targets.known)
-    for head in HEADS:
-        suggested = _suggested(embeddings, used, folds, targets.values[head])
+    for head, strength in REGULARISATION.items():
+        suggested = _suggested(embeddings, used, folds, targets.values[head], strength)
         has, said = known[head].unsqueeze(1), suggested.sum(dim=1, keepdim=True) > 0
         softened = torch.where(has, (1 - share) * values[head] + share * suggested, suggested)
         values[head] = torch.where(said, softened, values[head])
@@ -43,9 +41,7 @@ def soften(data: Path, clips: Sequence[Clip], fold: int | None, targets: Targets
     return Targets(values, known, targets.weights)
 
 
-def _embeddings(
-    data: Path, clips: Sequence[Clip], folds: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+def _embeddings(data: Path, clips: Sequence[Clip], folds: Tensor) -> tuple[Tensor, Tensor]:
     """Which clips are used; the taggers' embeddings side by side, (clips, dimensions), standardised over those."""
     folder = data / "teacher"
     try:
@@ -53,24 +49,34 @@ def _embeddings(
         parts = [np.load(folder / f"{name}.npz")["embedding"].astype(np.float32) for name in TAGGERS]
     except OSError as error:
         raise TaggerError(f"{folder}: {error}; soft labels need the taggers' embeddings, or soft_share = 0") from error
-    place = np.array([places.get(clip.key, -1) for clip in clips])
+    place = torch.tensor([places.get(clip.key, -1) for clip in clips])
     used = (place >= 0) & (folds >= 0)
-    table = np.concatenate(parts, axis=1)[place]
-    return used, (table - table[used].mean(axis=0)) / (table[used].std(axis=0) + 1e-3)
+    table = torch.from_numpy(np.concatenate(parts, axis=1))[place]
+    return used, (table - table[used].mean(dim=0)) / (table[used].std(dim=0) + 1e-3)
 
 
-def _suggested(
-    embeddings: NDArray[np.float32], used: NDArray[np.bool_], folds: NDArray[np.int64], labels: Tensor
-) -> Tensor:
+def _suggested(embeddings: Tensor, used: Tensor, folds: Tensor, shares: Tensor, strength: float) -> Tensor:
     """Probabilities, (clips, labels); zeros where nothing is suggested."""
-    truth, known = labels.argmax(dim=1).numpy(), (labels.sum(dim=1) > 0).numpy()
-    suggested = torch.zeros_like(labels)
-    for fold in np.unique(folds[used]):
-        met = used & known & (folds != fold)
-        if len(np.unique(truth[met])) < 2:
-            continue  # nothing to tell apart
-        rows = np.flatnonzero(used & (folds == fold))
-        model = LogisticRegression(C=REGULARISATION, max_iter=200, tol=1e-3).fit(embeddings[met], truth[met])
-        guessed = torch.from_numpy(model.predict_proba(embeddings[rows])).float()
-        suggested[rows[:, None], model.classes_] = guessed
+    suggested, known = torch.zeros_like(shares), shares.sum(dim=1) > 0
+    for fold in set(folds[used].tolist()):
+        met, asked = used & known & (folds != fold), used & (folds == fold)
+        if met.any():
+            suggested[asked] = _regressed(embeddings[met], shares[met], strength, embeddings[asked])
     return suggested
+
+
+def _regressed(embeddings: Tensor, shares: Tensor, strength: float, asked: Tensor) -> Tensor:
+    """What a logistic regression from `embeddings` to `shares` says of the embeddings that are asked about."""
+    layer = nn.Linear(embeddings.shape[1], shares.shape[1])
+    nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        fit = strength * share_loss(layer(embeddings), shares).sum()
+        total = fit + layer.weight.square().sum() / 2
+        total.backward()  # type: ignore[no-untyped-call]
+        return total.item()
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return torch.softmax(layer(asked), dim=1).detach()

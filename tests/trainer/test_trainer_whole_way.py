@@ -63,9 +63,9 @@ def data(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = recipe.shipped("default").read_text()
     for old, new in (
-        ("crops_per_fold = 10000", "crops_per_fold = 6"),
-        ("crops = 48000", "crops = 40"),
-        ("batch = 32\npeak_rate = 3e-3", "batch = 8\npeak_rate = 3e-3"),
+        ("crops_per_fold = 30000", "crops_per_fold = 6"),
+        ("crops = 192000", "crops = 40"),
+        ("batch = 64\npeak_rate = 3e-3", "batch = 8\npeak_rate = 3e-3"),
         ("crops = 32000", "crops = 32"),
         ("batch = 32\npeak_rate = 2e-3", "batch = 8\npeak_rate = 2e-3"),
         ("renderings = 3", "renderings = 2"),
