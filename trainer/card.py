@@ -19,7 +19,7 @@ weights.
 **Training.** From random weights. The mel branch first followed a teacher frame by frame, without labels, on mixtures
 of the clips below: EfficientAT mn04 (Schmid, Koutini, Widmer, ICASSP 2023; MIT licence), which is not part of this
 bundle. Then branches, fusion and heads learned the labels, candidate sets for genre. Recipe `{recipe}`, seed {seed};
-the epochs are the median of what five folds chose inside their training artists, the temperatures and cuts come from
+how long it learns stands in the recipe, the temperatures and cuts come from
 the folds' out-of-fold predictions, and the shipped network is fitted again on all folds.
 
 **Data.** Research excerpts of 14 to 30 seconds, mono, 16 kHz: {clips}. Labels: moods and genre candidates of 4Q

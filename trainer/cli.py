@@ -95,7 +95,7 @@ def train(
         features = crops.prepare(run, decoded, settings, bar)
         for left_out in folds:
             distill.train(run, decoded.clips, left_out, settings, bar)
-            fit.train(run, decoded.clips, features, left_out, settings, bar)
+            fit.train(data, run, decoded.clips, features, left_out, settings, bar)
 
 
 @app.command()

@@ -31,6 +31,7 @@ class Clip:
     genres: tuple[str, ...]  # candidates: the truth is one or more of them
     rated: tuple[float, float] | None  # valence, arousal
     words: tuple[float, float, float] | None  # valence, arousal, dominance
+    tags: tuple[str, ...] = ()  # mood words
 
     @property
     def key(self) -> str:
@@ -114,6 +115,7 @@ def _clip(data: Path, row: dict[str, str], number: int) -> Clip:
             genres=tuple(_known(genre, GENRES) for genre in row["genre_candidates"].split("|") if genre),
             rated=_rated(row),
             words=_words(row),
+            tags=_tags(row["mood_tags"]),
         )
     except (KeyError, ValueError) as error:
         raise TaggerError(f"{data / 'manifest.csv'}, line {number}: {error}") from error
@@ -130,6 +132,15 @@ def _rated(row: dict[str, str]) -> tuple[float, float] | None:
     if not (row["rated_valence"] and row["rated_arousal"]):
         return None
     return float(row["rated_valence"]), float(row["rated_arousal"])
+
+
+_SPELLINGS = {"agressive": "aggressive", "amiable-good natured": "amiable"}
+"""The publishers of MIREX-like spell some of 4Q's words otherwise, and join two to "Tense - Anxious"."""
+
+
+def _tags(cell: str) -> tuple[str, ...]:
+    words = (word.strip().casefold() for word in cell.replace(" - ", "|").split("|"))
+    return tuple(_SPELLINGS.get(word, word) for word in words if word)
 
 
 def _words(row: dict[str, str]) -> tuple[float, float, float] | None:
