@@ -78,7 +78,7 @@ def method(about: Mapping[str, Any], chunks: int, chunk_seconds: float) -> list[
     if share := fit.get("soft_share"):
         encoder += (
             f" {share:.0%} of a known mood or mood cluster, and the whole of an unknown one, is what logistic "
-            "regressions on pretrained taggers' embeddings suggest, each fitted on other training folds than the clip's."
+            "regressions on pretrained taggers' embeddings suggest, each fitted on other folds than the clip's."
         )
     return [
         Paragraph(
