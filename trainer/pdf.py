@@ -150,4 +150,4 @@ def _width(table: Table, column: int, parts: Callable[[str], list[str]]) -> floa
     """Of the widest part of a cell; heads may always break at spaces."""
     texts = [(part, "Cell") for row in table.rows for part in parts(row[column])]
     texts += [(word, "Cell-Bold") for word in table.head[column].split()]
-    return max(pdfmetrics.stringWidth(text, font, 7) for text, font in texts) + 5.5
+    return float(max(pdfmetrics.stringWidth(text, font, 7) for text, font in texts) + 5.5)

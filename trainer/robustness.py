@@ -225,7 +225,9 @@ def _encode(samples: Samples, rendition: Rendition, target: Path) -> None:
         resampler = av.AudioResampler(
             format=stream.format.name, layout=layout, rate=rate_hz, frame_size=stream.frame_size or 4_096
         )
-        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        # a resampler that made stereo of mono would take 3 dB off
+        channels = np.repeat(samples, len(stream.layout.channels))
+        frame = av.AudioFrame.from_ndarray(channels[None], format="s16", layout=layout)
         frame.sample_rate = RATE_HZ
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
