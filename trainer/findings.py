@@ -73,7 +73,7 @@ def text(found: Findings) -> str:
     shown: list[Table] = [
         tables.claims(verdicts(found.lines)),
         tables.reliability(found.labels),
-        tables.figures(found.lines, "Every figure."),
+        tables.figures([line for line in found.lines if line.figure.clips], "Every figure."),
         *(tables.by_label(head, rows) for head, rows in found.by_label.items()),
         tables.figures(found.within_genre, "Mood within the candidate genres of 4Q: the two are confounded."),
     ]

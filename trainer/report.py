@@ -65,7 +65,7 @@ def compose(pictures_folder: Path, found: Findings, against: Mapping[str, Sequen
         *paper.limits(_mistaken(choice("mood", found.predictions))),
         *paper.references(),
         Heading(text="Appendix: every figure"),
-        tables.figures(found.lines, "Every figure."),
+        tables.figures([line for line in found.lines if line.figure.clips], "Every figure."),
         tables.recipe(about["recipe"]),
     ]
     subtitle = f"Recipe {about['recipe']['name']}, seed {about['seed']}"

@@ -204,7 +204,7 @@ def genres(clips: Sequence[Clip]) -> Table:
     half = (len(rows) + 1) // 2
     pairs = [left + (rows[half + at] if half + at < len(rows) else [""] * 3) for at, left in enumerate(rows[:half])]
     caption = "Clips of each genre, Ishkur's aside: as the only label, and as one of several candidates."
-    return Table(caption=caption, head=["genre", "single", "in a set"] * 2, rows=pairs, wide=())
+    return Table(caption=caption, head=["genre", "single", "set"] * 2, rows=pairs, wide=())
 
 
 def parts(adds: Mapping[str, float], parameters: Mapping[str, int]) -> Table:
