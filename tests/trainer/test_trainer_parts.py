@@ -209,6 +209,14 @@ def test_mood_words_of_both_sets_are_one_vocabulary(tmp_path: Path) -> None:
     assert made.known["tags"].tolist() == [True] * 8 + [False]
 
 
+def test_induced_emotions_are_known_where_the_data_has_them(shared_data: Path) -> None:
+    clips = manifest.read(shared_data / "data")
+    made = targets(clips, {})
+    assert {clip.set for clip, known in zip(clips, made.known["gems"], strict=True) if known} == {"emotify"}
+    assert made.values["gems"].min() >= 0
+    assert made.values["gems"].max() <= 1
+
+
 def test_unlabelled_rows_give_no_gradient() -> None:
     logits = torch.zeros(2, 3, requires_grad=True)
     candidate_loss(torch.log_softmax(logits, dim=1), torch.tensor([[1.0, 0, 0], [0, 0, 0]])).sum().backward()
