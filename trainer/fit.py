@@ -61,13 +61,11 @@ def train(
     torch.manual_seed(recipe.seed)
     network = build(network_config(recipe))
     network.mel.load_state_dict(dict(load_model(folder / "distilled.safetensors").tensors))
-    lessons = Lessons(
-        crops=crops,
-        rows=_rows(clips, fold, recipe),
-        targets=_targets(data, clips, fold, recipe),
-        dct=filterbanks.features(FeatureSpec()).dct,
-        recipe=recipe,
-    )
+    rows, truth = _rows(clips, fold, recipe), targets(clips, recipe.fit.set_weights)
+    if recipe.fit.soft_share:
+        truth = soften(data, clips, rows, truth, recipe.fit.soft_share)
+    dct = filterbanks.features(FeatureSpec()).dct
+    lessons = Lessons(crops=crops, rows=rows, targets=truth, dct=dct, recipe=recipe)
     mixtures = open_mixtures(run, clips, fold, recipe) if _follows(recipe) else None
     learner = _learn(network, lessons, mixtures, folder / "fit.state", progress)
     about = {
@@ -80,11 +78,6 @@ def train(
     weights = learner.network.state_dict()
     save_model(folder / "model.safetensors", {f"network.{name}": value for name, value in weights.items()}, about)
     (folder / "fit.state").unlink(missing_ok=True)
-
-
-def _targets(data: Path, clips: Sequence[Clip], fold: int | None, recipe: Recipe) -> Targets:
-    hard = targets(clips, recipe.fit.set_weights)
-    return soften(data, clips, fold, hard, recipe.fit.soft_share) if recipe.fit.soft_share else hard
 
 
 def _follows(recipe: Recipe) -> bool:

@@ -58,6 +58,7 @@ _LOSSES = {
     "mood": share_loss,
     "cluster": share_loss,
     "tags": share_loss,
+    "gems": rating_loss,
     "rated": rating_loss,
     "words": rating_loss,
 }

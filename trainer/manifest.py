@@ -14,6 +14,18 @@ SPEECH = "speech"
 FOLDS = 5
 CLUSTERS = tuple(f"cluster-{number}" for number in range(1, 6))
 """The five mood clusters of the MIREX-like set; an auxiliary target."""
+GEMS = (
+    "amazement",
+    "solemnity",
+    "tenderness",
+    "nostalgia",
+    "calmness",
+    "power",
+    "joyful_activation",
+    "tension",
+    "sadness",
+)
+"""The Geneva Emotional Music Scales (Zentner, Grandjean, Scherer 2008), as Emotify asked for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +44,7 @@ class Clip:
     rated: tuple[float, float] | None  # valence, arousal
     words: tuple[float, float, float] | None  # valence, arousal, dominance
     tags: tuple[str, ...] = ()  # mood words
+    gems: tuple[float, ...] | None = None  # share of the listeners in whom it induced each of GEMS
 
     @property
     def key(self) -> str:
@@ -116,6 +129,7 @@ def _clip(data: Path, row: dict[str, str], number: int) -> Clip:
             rated=_rated(row),
             words=_words(row),
             tags=_tags(row["mood_tags"]),
+            gems=_gems(row),
         )
     except (KeyError, ValueError) as error:
         raise TaggerError(f"{data / 'manifest.csv'}, line {number}: {error}") from error
@@ -141,6 +155,12 @@ _SPELLINGS = {"agressive": "aggressive", "amiable-good natured": "amiable"}
 def _tags(cell: str) -> tuple[str, ...]:
     words = (word.strip().casefold() for word in cell.replace(" - ", "|").split("|"))
     return tuple(_SPELLINGS.get(word, word) for word in words if word)
+
+
+def _gems(row: dict[str, str]) -> tuple[float, ...] | None:
+    """Only Emotify has them; another data folder need not have the columns."""
+    cells = [row.get(f"gems_{name}") for name in GEMS]
+    return tuple(float(cell) for cell in cells if cell) if all(cells) else None
 
 
 def _words(row: dict[str, str]) -> tuple[float, float, float] | None:

@@ -2,7 +2,7 @@
 
 They say how certain a mood can be heard, and give one to clips of the sets that have none (self-training, with more
 ears than the network will have). Each training fold's suggestions come from logistic regressions on the other training
-folds; the test fold's labels are never looked at.
+folds; no other label is looked at.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tagger.records import TaggerError
@@ -23,13 +24,14 @@ REGULARISATION = {"mood": 3e-3, "cluster": 1e-3}
 """Inverse strength, a head; of .0003, .001 and .003 the one with the least log-loss inside the training folds."""
 
 
-def soften(data: Path, clips: Sequence[Clip], fold: int | None, targets: Targets, share: float) -> Targets:
+def soften(data: Path, clips: Sequence[Clip], rows: NDArray[np.int64], targets: Targets, share: float) -> Targets:
     """`targets` with `share` of each known mood and cluster, and the whole of an unknown one, as suggested.
 
-    Rows of `fold` and clips that the taggers have not heard stay as they are. Raises TaggerError where `data` holds no
-    embeddings.
+    Only `rows`, those that are learned from, are looked at and changed, and of them those that the taggers have heard.
+    Raises TaggerError where `data` holds no embeddings.
     """
-    folds = torch.tensor([-1 if clip.fold == fold else clip.fold for clip in clips])  # -1: never looked at
+    folds = torch.full((len(clips),), -1)  # never looked at
+    folds[rows] = torch.tensor([clips[row].fold for row in rows])
     used, embeddings = _embeddings(data, clips, folds)
     values, known = dict(targets.values), dict(targets.known)
     for head, strength in REGULARISATION.items():

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from tagger.analysis.features import FeatureSpec
 from tagger.vocabulary import GENRES, MOODS
-from trainer.manifest import CLUSTERS, Clip
+from trainer.manifest import CLUSTERS, GEMS, Clip
 from trainer.recipe import Recipe
 
 SOFTMAX_HEADS = {"genre": len(GENRES), "mood": len(MOODS), "cluster": len(CLUSTERS)}
 UNIT_HEADS = {"rated": 2, "words": 3}
-AUXILIARY_HEADS = ("tags",)
-"""Heads for training alone: the mood words of 4Q and MIREX-like, one vocabulary."""
+AUXILIARY_HEADS = ("tags", "gems")
+"""Heads for training alone: mood words of 4Q and MIREX-like, one vocabulary; induced emotions of Emotify."""
 
 TAG_CLIPS = 8
 """A mood word of fewer clips teaches nothing."""
@@ -67,9 +67,11 @@ def targets(clips: Sequence[Clip], set_weights: Mapping[str, float]) -> Targets:
         "rated": torch.tensor([clip.rated or (0.0, 0.0) for clip in clips]),
         "words": torch.tensor([clip.words or (0.0, 0.0, 0.0) for clip in clips]),
         "tags": _shares([clip.tags for clip in clips]),
+        "gems": torch.tensor([clip.gems or (0.0,) * len(GEMS) for clip in clips]),
     }
     known = {head: values[head].sum(dim=1) > 0 for head in (*SOFTMAX_HEADS, "tags")}
     known["rated"] = torch.tensor([clip.rated is not None for clip in clips])
+    known["gems"] = torch.tensor([clip.gems is not None for clip in clips])
     known["words"] = torch.tensor([clip.words is not None for clip in clips])
     weights = torch.tensor([set_weights.get(clip.set, 1.0) for clip in clips])
     return Targets(values, known, weights)

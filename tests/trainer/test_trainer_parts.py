@@ -203,6 +203,14 @@ def test_mood_words_of_both_sets_are_one_vocabulary(tmp_path: Path) -> None:
     assert made.known["tags"].tolist() == [True] * 8 + [False]
 
 
+def test_induced_emotions_are_known_where_the_data_has_them(shared_data: Path) -> None:
+    clips = manifest.read(shared_data / "data")
+    made = targets(clips, {})
+    assert {clip.set for clip, known in zip(clips, made.known["gems"], strict=True) if known} == {"emotify"}
+    assert made.values["gems"].min() >= 0
+    assert made.values["gems"].max() <= 1
+
+
 def test_unlabelled_rows_give_no_gradient() -> None:
     logits = torch.zeros(2, 3, requires_grad=True)
     candidate_loss(torch.log_softmax(logits, dim=1), torch.tensor([[1.0, 0, 0], [0, 0, 0]])).sum().backward()
@@ -315,7 +323,8 @@ def test_soft_labels_come_from_other_artists_and_reach_clips_without_one(tmp_pat
     for name in soft.TAGGERS:
         np.savez(tmp_path / "teacher" / f"{name}.npz", embedding=np.stack((side, -side), axis=1))
     hard = targets(clips, {})
-    softened = soft.soften(tmp_path, clips, 0, hard, 0.5)
+    learned = np.flatnonzero(np.arange(50) % 5)  # all but fold 0
+    softened = soft.soften(tmp_path, clips, learned, hard, 0.5)
     column = MOODS.index("happy")
     assert torch.equal(softened.values["mood"][::5], hard.values["mood"][::5])  # the fold left out
     assert softened.values["mood"][6, column] > 0.8  # happy, and sounds like it
@@ -328,7 +337,7 @@ def test_soft_labels_come_from_other_artists_and_reach_clips_without_one(tmp_pat
 def test_without_the_taggers_soft_labels_say_what_is_missing(tmp_path: Path) -> None:
     clips = read(tmp_path, row(mood="sad"))
     with pytest.raises(TaggerError, match="soft_share"):
-        soft.soften(tmp_path, clips, 0, targets(clips, {}), 0.5)
+        soft.soften(tmp_path, clips, np.array([0]), targets(clips, {}), 0.5)
 
 
 def test_a_branch_that_is_left_out_has_no_weights() -> None:
