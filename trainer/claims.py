@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from trainer.figures import Line
 from trainer.intervals import Figure
+from trainer.questions import Line
 
 DIGITS = 4
 """Decimals that a figure is judged with."""

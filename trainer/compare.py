@@ -10,8 +10,9 @@ from tagger.records import TaggerError
 from trainer import evaluate
 from trainer.checkpoint import fold_folder, load_model
 from trainer.evaluate import Predictions
-from trainer.figures import SPLIT, Question, questions
+from trainer.figures import questions
 from trainer.intervals import Pair, paired
+from trainer.questions import SPLIT, Question
 from trainer.samples import Progress
 
 

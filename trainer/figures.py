@@ -1,6 +1,5 @@
 """Every figure that is asked of predictions: what it is, over which clips, and how it is measured.
 
-A `Question` measures rows, so that one definition gives a value, an interval, and a paired difference of two runs.
 Ishkur's clips are in none of them but "music or not": their sound is too poor to measure by.
 """
 
@@ -12,40 +11,11 @@ import numpy as np
 from tagger.vocabulary import GENRES
 from trainer import metrics, music
 from trainer.evaluate import SOFTMAX, Predictions, rows_where, single_label
-from trainer.intervals import Figure, Measure, Rows, with_interval
+from trainer.intervals import Measure, Rows
+from trainer.questions import Line, Question, answer
 
-SPLIT = "Five artist-disjoint folds, out of fold"
 _FEW = 20
 """With fewer clips than this, mood within a genre says nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Question:
-    """`measure` takes positions in a list of clips whose artists are `groups`; `head` is who answers it."""
-
-    head: str
-    name: str
-    clips: str
-    groups: tuple[str, ...]
-    measure: Measure
-    more_is_better: bool = True
-    constant: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A question's answer: what it is, over which clips, what a constant answer would get, over how many seeds."""
-
-    name: str
-    clips: str
-    figure: Figure
-    constant: float | None = None
-    seeds: int = 1
-
-
-def answer(question: Question) -> Line:
-    figure = with_interval(question.measure, question.groups)
-    return Line(name=question.name, clips=question.clips, figure=figure, constant=question.constant)
 
 
 def questions(predictions: Predictions) -> list[Question]:

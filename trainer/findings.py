@@ -11,9 +11,10 @@ from trainer import figures, reliability, tables
 from trainer.claims import verdicts
 from trainer.document import Table, markdown_table
 from trainer.evaluate import Predictions
-from trainer.figures import LabelLines, Line
+from trainer.figures import LabelLines
 from trainer.intervals import Figure
 from trainer.manifest import left_out_text
+from trainer.questions import Line, answer
 from trainer.reliability import LabelReliability
 from trainer.robustness import Robustness
 from trainer.samples import Progress
@@ -39,7 +40,7 @@ def lines(predictions: Predictions, progress: Progress) -> list[Line]:
     asked = figures.questions(predictions)
     found = []
     for number, question in enumerate(asked, start=1):
-        found.append(figures.answer(question))
+        found.append(answer(question))
         progress(number, len(asked), "figures and their intervals")
     return found
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from trainer import metrics
 from trainer.evaluate import SOFTMAX
-from trainer.figures import Choice, Line, Numbers
+from trainer.figures import Choice, Numbers
+from trainer.questions import Line
 from trainer.reliability import bins
 
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"

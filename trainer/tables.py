@@ -6,9 +6,10 @@ from tagger.vocabulary import GENRES
 from trainer.claims import Verdict
 from trainer.compare import Difference
 from trainer.document import Table
-from trainer.figures import SPLIT, LabelLines, Line
+from trainer.figures import LabelLines
 from trainer.intervals import Figure
 from trainer.manifest import Clip
+from trainer.questions import SPLIT, Line
 from trainer.reliability import GATE, LabelReliability
 from trainer.robustness import BOUND, PHONE, Condition
 

@@ -42,6 +42,7 @@ from trainer.checkpoint import fold_folder, save_model
 from trainer.evaluate import Predictions
 from trainer.intervals import Figure
 from trainer.manifest import CLUSTERS, Clip
+from trainer.questions import Line, answer
 from trainer.targets import LABELS
 
 
@@ -83,8 +84,8 @@ def joined(first: Predictions, second: Predictions) -> Predictions:
     return Predictions(clips=first.clips + second.clips, outputs=outputs)
 
 
-def asked(predictions: Predictions) -> dict[tuple[str, str], figures.Line]:
-    lines = [figures.answer(question) for question in figures.questions(predictions)]
+def asked(predictions: Predictions) -> dict[tuple[str, str], Line]:
+    lines = [answer(question) for question in figures.questions(predictions)]
     return {(line.name, line.clips): line for line in lines}
 
 
@@ -125,7 +126,7 @@ def test_pop_and_rock_are_one_genre_in_emotify_alone() -> None:
 def test_a_claim_is_met_by_its_figure_and_surely_by_its_interval() -> None:
     def verdict(value: float, low: float, high: float) -> list[str]:
         figure = Figure(value=value, low=low, high=high, clips=9)
-        line = figures.Line(name="mood accuracy", clips="4q", figure=figure)
+        line = Line(name="mood accuracy", clips="4q", figure=figure)
         found = claims.verdicts([line])[0]
         return [found.met(found.claim.must), found.met(found.claim.aim)]
 
@@ -133,7 +134,7 @@ def test_a_claim_is_met_by_its_figure_and_surely_by_its_interval() -> None:
     assert verdict(0.76, 0.70, 0.80) == ["yes", "no"]
     assert verdict(0.73, 0.70, 0.80) == ["no", "no"]
     assert claims.verdicts([])[0].met(0.74) == "not measured"
-    small = figures.Line(name="bundle, MB", clips="the file", figure=Figure(value=3.9, low=3.9, high=3.9, clips=0))
+    small = Line(name="bundle, MB", clips="the file", figure=Figure(value=3.9, low=3.9, high=3.9, clips=0))
     assert claims.verdicts([small])[-1].met(4.0) == "yes"
 
 
@@ -246,7 +247,7 @@ def test_runs_that_differ_in_their_seed_are_one_side(tmp_path: Path, monkeypatch
 @cache
 def evaluated() -> findings.Findings:
     predictions = answers(labelled())
-    lines = [figures.answer(question) for question in figures.questions(predictions)]
+    lines = [answer(question) for question in figures.questions(predictions)]
     return findings.Findings(
         name="run",
         about={"recipe": {"name": "tiny", "seed": 7, "fit": {"epochs": 2}}, "seed": 7},
