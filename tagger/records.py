@@ -305,6 +305,11 @@ class Analysis:
     probabilities: Mapping[str, Mapping[str, float]]  # head -> label -> calibrated probability
     embedding: bytes  # float16, little-endian
     chunks: int
+    is_music: bool = True  # by the threshold of the bundle, which may have none
+
+
+NOT_HEARD = frozenset({"too short", "silent"})
+"""Reasons for which nothing is heard in a recording; no failure to try again."""
 
 
 # --- decisions -----------------------------------------------------------------------------------------------------
@@ -315,6 +320,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     REFUSED = "refused"
     NOT_HEARD = "not heard"  # too short or silent
+    NOT_MUSIC = "not music"  # speech, noise: nothing is written
     DRY_RUN = "dry run"
 
 

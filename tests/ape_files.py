@@ -36,9 +36,10 @@ def musepack_8() -> bytes:
 
 
 def musepack_7(frames: int = 3) -> bytes:
-    """Frames of silence: 20 bits of length, then four bits a channel that say that the one band is empty."""
-    head = b"MP+\7" + struct.pack("<II12x", frames, 10 << 20)
-    bits = f"{0x73:08b}" + frames * (f"{8:020b}" + 8 * "0") + f"{1152:011b}"
+    """Frames of silence: 20 bits of length, then four bits a channel that say that the first band is empty, and one bit
+    that the second is as the first. Musepack's own decoder wants two bands at least."""
+    head = b"MP+\7" + struct.pack("<II12x", frames, 1 << 24 | 10 << 20)
+    bits = f"{0x73:08b}" + frames * (f"{10:020b}" + 8 * "0" + "11") + f"{1152:011b}"
     bits += "0" * (64 + -len(bits) % 32)
     words = (int(bits[at : at + 32], 2) for at in range(0, len(bits), 32))
     return head + b"".join(struct.pack("<I", word) for word in words)

@@ -10,11 +10,13 @@ from tagger.analysis.header import BundleHeader
 from tagger.analysis.networks.registry import build
 from tagger.vocabulary import GENRES, MOODS
 
-SOFTMAX = {"genre": len(GENRES), "mood": len(MOODS), "cluster": 5}
+SOFTMAX = {"genre": len(GENRES), "mood": len(MOODS), "cluster": 5, "music": 2}
 UNIT = {"rated": 2, "words": 3}
 
 
-def untrained(path: Path, *, seed: int = 1, temperature: float = 0.02, version: str = "1") -> BundleHeader:
+def untrained(
+    path: Path, *, seed: int = 1, temperature: float = 0.02, version: str = "1", music_threshold: float = 0.0
+) -> BundleHeader:
     """Writes the bundle; a low temperature makes it sure of itself, so that gates are passed."""
     from trainer import filterbanks
 
@@ -33,10 +35,12 @@ def untrained(path: Path, *, seed: int = 1, temperature: float = 0.02, version: 
             "genre": list(GENRES),
             "mood": list(MOODS),
             "cluster": [f"cluster {number}" for number in range(1, 6)],
+            "music": ["music", "other"],
             "rated": ["valence", "arousal"],
             "words": ["valence", "arousal", "dominance"],
         },
-        "calibration": {"genre": temperature, "mood": temperature},
+        "calibration": {"genre": temperature, "mood": temperature, "music": 1.0},
+        "music_threshold": music_threshold,
         "emotion_cuts": {"valence": [0.4, 0.6], "arousal": [0.4, 0.6]},
         "gates": {"genre": {"disco": 0.7}, "mood": {}},
         "card": "# untrained\n\nFor tests only.",

@@ -15,10 +15,13 @@ from types import ModuleType
 from typing import IO, Any
 
 Shown = dict[str, str]
-"""genre, mood, title, artist, album and tagger_* in lower case -> the text that is shown.
+"""genre, mood, grouping, title, artist, album and tagger_* in lower case -> the text that is shown.
 
 Several values are joined by the reader's `joiner`.
 """
+_GROUPINGS = {"work", "tt1", "contentgroupdescription"}
+"""Other names of the grouping: of TagLib and kid3, of FFmpeg in ID3v2.2, of WMA."""
+_FIELDS = {"genre", "mood", "grouping", "title", "artist", "album"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,9 @@ def _shown(pairs: Iterable[tuple[str, object]], joiner: str) -> Shown:
     """Our fields among (name, value) as a program gives them, under one name each."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        key = re.sub("^tagger_?", "tagger_", name.lower()).replace("tmoo", "mood").replace("wm/", "")
-        if key in ("genre", "mood", "title", "artist", "album") or key.startswith("tagger_"):
+        key = re.sub("^tagger_?", "tagger_", re.sub("^wm[/_]", "", name.lower())).replace("tmoo", "mood")
+        key = "grouping" if key in _GROUPINGS else key
+        if key in _FIELDS or key.startswith("tagger_"):
             found.setdefault(key, []).append(str(value))
     return {key: joiner.join(values) for key, values in found.items()}
 

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "av", "numpy", "alembic", "mutagen", "rich", "librosa", "sklearn", "matplotlib")
+HEAVY = (
+    "torch",
+    "av",
+    "numpy",
+    "alembic",
+    "mutagen",
+    "rich",
+    "librosa",
+    "sklearn",
+    "matplotlib",
+    "reportlab",
+    "tensorboard",
+)
 
 PROBE = """
 import json, sys

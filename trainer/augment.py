@@ -53,6 +53,13 @@ def louder(log_mel: Tensor, gain_db: Tensor) -> Tensor:
     return (torch.log(power * 10 ** (gain_db / 10) + POWER_FLOOR) + 2) / 4
 
 
+def altered(log_mel: Tensor, gain_db: float, mask_share: float, seed: int) -> Tensor:
+    """Log-mel spectra, each with a random gain of up to `gain_db` either way, `mask_share` of them masked."""
+    generator = torch.Generator().manual_seed(seed)
+    gain = (2 * torch.rand(len(log_mel), 1, 1, generator=generator) - 1) * gain_db
+    return mask(louder(log_mel, gain), mask_share, generator)
+
+
 def mask(log_mel: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """SpecAugment (Park and others 2019): in `share` of the batch one band and one stretch become the mean."""
     masked = log_mel.clone()

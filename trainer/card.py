@@ -1,8 +1,11 @@
 """The model card: what a bundle learned from, how it was judged, and where it must not be trusted."""
 
-from collections.abc import Sequence
-
-from trainer.report import Line, table
+from trainer import tables
+from trainer.claims import verdicts
+from trainer.document import Table, markdown_table
+from trainer.findings import Findings
+from trainer.reliability import FEW_CLIPS, missed
+from trainer.tables import set_counts
 
 _TEMPLATE = """# Model card: tagger-default {version}
 
@@ -16,7 +19,7 @@ weights.
 **Training.** From random weights. The mel branch first followed a teacher frame by frame, without labels, on mixtures
 of the clips below: EfficientAT mn04 (Schmid, Koutini, Widmer, ICASSP 2023; MIT licence), which is not part of this
 bundle. Then branches, fusion and heads learned the labels, candidate sets for genre. Recipe `{recipe}`, seed {seed};
-the epochs are the median of what five folds chose inside their training artists, the temperatures and cuts come from
+how long it learns stands in the recipe, the temperatures and cuts come from
 the folds' out-of-fold predictions, and the shipped network is fitted again on all folds.
 
 **Data.** Research excerpts of 14 to 30 seconds, mono, 16 kHz: {clips}. Labels: moods and genre candidates of 4Q
@@ -29,10 +32,9 @@ Ishkur's clips are in none of them.
 
 {table}
 
-{drift}
+{robustness}**Reliability and gates.** {gates}
 
-**Gates.** These genres have fewer than 30 clips of their own and are written into the standard field only from a
-confidence of .7 on: {gated}.
+{reliability}
 
 **Limits.** Genre and mood are confounded in the data (rap and rock lean to angry, blues to sad, ambient to calm).
 Calm and sad are the pair most often mistaken. Pop is hardly recognised by itself: it is taken for rock, electronic or
@@ -44,27 +46,31 @@ Speech and noise are not told from music.
 """
 
 
-def write(
-    *,
-    version: str,
-    figures: Sequence[Line],
-    drift: str,
-    gated: Sequence[str],
-    clips: str,
-    recipe: str,
-    seed: int,
-    multiply_adds: float,
-    parameters: int,
-) -> str:
+def write(version: str, found: Findings) -> str:
     """The card as Markdown."""
+    robust = found.robustness
     return _TEMPLATE.format(
         version=version,
-        table="\n".join(table(figures)),
-        drift=drift,
-        gated=", ".join(gated),
-        clips=clips,
-        recipe=recipe,
-        seed=seed,
-        multiply_adds=multiply_adds / 1e6,
-        parameters=parameters / 1e6,
+        table=markdown_table(tables.claims(verdicts(found.lines))),
+        robustness=f"{_table(tables.robustness(robust.conditions, robust.sample))}\n\n" if robust else "",
+        gates=f"Labels with fewer than {FEW_CLIPS} clips of their own, or whose confidence is off, are written into "
+        f"the standard field only from a confidence of .7 on. At .5 {_kept(missed(found.labels))}.",
+        reliability=markdown_table(tables.reliability(found.labels)),
+        clips=set_counts(found.predictions.clips),
+        recipe=found.about["recipe"]["name"],
+        seed=found.about["seed"],
+        multiply_adds=sum(found.adds.values()) / 1e6,
+        parameters=sum(found.parameters.values()) / 1e6,
+    )
+
+
+def _table(table: Table) -> str:
+    return f"{table.caption}\n\n{markdown_table(table)}"
+
+
+def _kept(wrong: list[str]) -> str:
+    return (
+        f"these are right less than half the time: {', '.join(wrong)}"
+        if wrong
+        else "all others are right at least half the time"
     )

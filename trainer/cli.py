@@ -1,4 +1,4 @@
-"""The `trainer` command: prepare, train, evaluate, export."""
+"""The `trainer` command: prepare, train, evaluate, compare, report, export."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tagger.harmless import harmless
 from tagger.records import TaggerError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
 Data = Annotated[Path, typer.Option("--data", help="Folder with manifest.csv, clips and the teacher's weights.")]
 Run = Annotated[Path, typer.Option("--run", help="Folder of this run: cache, checkpoints, report.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A recipe that comes with the trainer, or a TOML file.")]
+EXTRA = ("librosa", "matplotlib", "reportlab", "scipy", "tensorboard")
 DATA, RUN, RECIPE = Path("../shared/data"), Path("runs/default"), "default"
 
 
@@ -32,7 +34,8 @@ class Bar:
     """Progress of one long step after the other, on stderr; lines of text where nobody watches a terminal."""
 
     def __enter__(self) -> "Bar":
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        words = TextColumn("{task.description}", markup=False)
+        columns = (words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._progress.start()
         self._task: Any = None
@@ -43,6 +46,7 @@ class Bar:
         self._progress.stop()
 
     def __call__(self, done: int, total: int, text: str) -> None:
+        text = harmless(text)
         step = text.split(",")[0]
         if step != self._last:
             self._task, self._last = self._progress.add_task(text, total=total), step
@@ -58,11 +62,13 @@ def prepare(data: Data = DATA, run: Run = RUN, recipe: RecipeName = RECIPE) -> N
       trainer prepare --data ../shared/data --run runs/default
     """
     from trainer import crops, pool, samples
-    from trainer.manifest import FOLDS
+    from trainer.manifest import FOLDS, left_out_text
 
     settings = _recipe(recipe)
     with Bar() as bar:
         decoded = samples.prepare(data, run, bar)
+        if decoded.left_out:
+            typer.echo(left_out_text(decoded.left_out), err=True)
         for fold in range(FOLDS):
             pool.build(data, run, decoded, fold, settings, bar)
         crops.prepare(run, decoded, settings, bar)
@@ -92,12 +98,12 @@ def train(
         features = crops.prepare(run, decoded, settings, bar)
         for left_out in folds:
             distill.train(run, decoded.clips, left_out, settings, bar)
-            fit.train(run, decoded.clips, features, left_out, settings, bar)
+            fit.train(data, run, decoded.clips, features, left_out, settings, bar)
 
 
 @app.command()
 def evaluate(data: Data = DATA, run: Run = RUN) -> None:
-    """Hear every clip with the network that never met its artist; write figures and pictures to RUN/report.
+    """Hear every clip with the network that never met its artist; print the figures, what is demanded of them first.
 
     \b
     Example:
@@ -109,6 +115,62 @@ def evaluate(data: Data = DATA, run: Run = RUN) -> None:
         text = publish.evaluate(data, run, bar)
     typer.echo(text)
     typer.echo(f"written: {run / 'report'}", err=True)
+
+
+@app.command()
+def robustness(data: Data = DATA, run: Run = RUN) -> None:
+    """Hear a sample of the clips through codecs, at other loudness, rates and chunk counts; `evaluate` shows it.
+
+    \b
+    Example:
+      trainer robustness --run runs/default
+    """
+    from trainer import publish
+
+    with Bar() as bar:
+        publish.measure_robustness(data, run, bar)
+    typer.echo(f"written: {run / 'report' / 'robustness.json'}", err=True)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; those that differ in their seed alone are one.")],
+    data: Data = DATA,
+) -> None:
+    """Say of each figure whether the other runs are better or worse than the first, paired over artists.
+
+    \b
+    Example:
+      trainer compare runs/default runs/default-seed-2 runs/mine runs/mine-seed-2
+    """
+    from trainer import compare as comparing
+
+    with Bar() as bar:
+        first, *others = comparing.sides(data, runs, bar)
+        texts = [comparing.text(first, other) for other in others]
+    typer.echo("\n".join(texts))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")] = RUN,
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Runs of other recipes for the table of ablations, beside RUN/ablations."),
+    ] = None,
+    data: Data = DATA,
+) -> None:
+    """Write RUN/report/report.md, report.html and report.pdf: a short paper on the run.
+
+    \b
+    Example:
+      trainer report runs/default
+    """
+    from trainer import publish
+
+    with Bar() as bar:
+        folder = publish.write_report(data, run, others or [], bar)
+    typer.echo(f"written: {folder / 'report.pdf'}")
 
 
 @app.command()
@@ -153,10 +215,10 @@ def main() -> None:
     try:
         app()
     except TaggerError as error:
-        print(f"trainer: {error}", file=sys.stderr)
+        print(harmless(f"trainer: {error}"), file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in ("librosa", "sklearn", "matplotlib", "scipy"):
+        if error.name is None or error.name.split(".")[0] not in EXTRA:
             raise
         print(f"trainer: {error.name} is missing: pip install 'tagger[trainer]'", file=sys.stderr)
         sys.exit(2)

@@ -1,6 +1,5 @@
 """From trained networks to bundles: the folds' for evaluation, the refit's to ship."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,8 @@ from tagger.analysis.networks.registry import build
 from trainer import filterbanks
 from trainer.checkpoint import fold_folder, load_model
 from trainer.crops import PLAN
-from trainer.manifest import Clip
 from trainer.targets import LABELS
 
-FEW_CLIPS = 30
-"""A label with fewer single-label clips than this gets FEW_GATE for the standard field."""
-FEW_GATE = 0.7
 _UNCALIBRATED = {"genre": 1.0, "mood": 1.0, "cluster": 1.0}
 _NO_CUTS = {"valence": [1 / 3, 2 / 3], "arousal": [1 / 3, 2 / 3]}
 
@@ -52,13 +47,6 @@ def default_bundle(
         gates={head: dict(labels) for head, labels in gates.items()},
         card=card,
     )
-
-
-def few_clip_gates(clips: Sequence[Clip]) -> dict[str, dict[str, float]]:
-    """Gates of labels that too few clips speak for; ishkur is not counted."""
-    single = Counter(clip.genres[0] for clip in clips if len(clip.genres) == 1 and clip.set != "ishkur")
-    few = {genre: FEW_GATE for genre in LABELS["genre"] if single[genre] < FEW_CLIPS}
-    return {"genre": few, "mood": {}}
 
 
 def tercile_cuts(valence: np.ndarray, arousal: np.ndarray) -> dict[str, list[float]]:

@@ -1,6 +1,7 @@
 """Labels as tensors with masks, and which artists a fold keeps aside to choose by."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,16 @@ from torch import Tensor
 
 from tagger.analysis.features import FeatureSpec
 from tagger.vocabulary import GENRES, MOODS
-from trainer.manifest import CLUSTERS, Clip
+from trainer.manifest import CLUSTERS, GEMS, Clip
 from trainer.recipe import Recipe
 
 SOFTMAX_HEADS = {"genre": len(GENRES), "mood": len(MOODS), "cluster": len(CLUSTERS)}
 UNIT_HEADS = {"rated": 2, "words": 3}
+AUXILIARY_HEADS = ("tags", "gems")
+"""Heads for training alone: mood words of 4Q and MIREX-like, one vocabulary; induced emotions of Emotify."""
+
+TAG_CLIPS = 8
+"""A mood word of fewer clips teaches nothing."""
 LABELS = {
     "genre": list(GENRES),
     "mood": list(MOODS),
@@ -32,11 +38,13 @@ def network_config(recipe: Recipe) -> dict[str, Any]:
         "unit_heads": UNIT_HEADS,
         "n_mfcc": FeatureSpec().n_mfcc,
         "dropout": recipe.fit.dropout,
+        "branches": recipe.fit.branches,
+        "fusion": recipe.fit.fusion,
     }
 
 
 class Targets(NamedTuple):
-    """Per head: candidates (softmax heads) or the right numbers (unit heads), and whether they are known."""
+    """Per head: candidates (softmax heads), the right numbers (unit heads) or shares (tags); whether they are known."""
 
     values: dict[str, Tensor]  # head -> (clips, n) float32
     known: dict[str, Tensor]  # head -> (clips,) bool
@@ -50,7 +58,7 @@ class Targets(NamedTuple):
         )
 
 
-def targets(clips: Sequence[Clip], set_weights: dict[str, float]) -> Targets:
+def targets(clips: Sequence[Clip], set_weights: Mapping[str, float]) -> Targets:
     """The targets of `clips`, row by row; a set that is not in `set_weights` weighs 1."""
     values = {
         "genre": _candidates([clip.genres for clip in clips], GENRES),
@@ -58,9 +66,12 @@ def targets(clips: Sequence[Clip], set_weights: dict[str, float]) -> Targets:
         "cluster": _candidates([(clip.cluster,) if clip.cluster else () for clip in clips], CLUSTERS),
         "rated": torch.tensor([clip.rated or (0.0, 0.0) for clip in clips]),
         "words": torch.tensor([clip.words or (0.0, 0.0, 0.0) for clip in clips]),
+        "tags": _shares([clip.tags for clip in clips]),
+        "gems": torch.tensor([clip.gems or (0.0,) * len(GEMS) for clip in clips]),
     }
-    known = {head: values[head].sum(dim=1) > 0 for head in SOFTMAX_HEADS}
+    known = {head: values[head].sum(dim=1) > 0 for head in (*SOFTMAX_HEADS, "tags")}
     known["rated"] = torch.tensor([clip.rated is not None for clip in clips])
+    known["gems"] = torch.tensor([clip.gems is not None for clip in clips])
     known["words"] = torch.tensor([clip.words is not None for clip in clips])
     weights = torch.tensor([set_weights.get(clip.set, 1.0) for clip in clips])
     return Targets(values, known, weights)
@@ -81,6 +92,14 @@ def validation_groups(clips: Sequence[Clip], share: float, seed: int) -> frozens
         chosen.add(group)
         taken += size[group]
     return frozenset(chosen)
+
+
+def _shares(rows: Sequence[Sequence[str]]) -> Tensor:
+    """(clips, words): an equal share to each word of a clip that enough clips have."""
+    clips = Counter(word for words in rows for word in words)
+    vocabulary = sorted(word for word, count in clips.items() if count >= TAG_CLIPS)
+    table = _candidates([[word for word in words if clips[word] >= TAG_CLIPS] for words in rows], vocabulary)
+    return table / table.sum(dim=1, keepdim=True).clamp_min(1)
 
 
 def _candidates(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> Tensor:

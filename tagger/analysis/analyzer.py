@@ -97,4 +97,5 @@ class Analyzer:
             probabilities=probabilities,
             embedding=pooled.embedding.astype("<f2").tobytes(),
             chunks=chunks,
+            is_music=probabilities.get("music", {}).get("music", 1.0) >= header.music_threshold,
         )

@@ -25,11 +25,14 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from tagger.analysis.behind_tags import BehindTags
 from tagger.analysis.chunks import ChunkPlan
 from tagger.records import Decoded, Failure, Stage
 
 Samples = NDArray[np.int16]
 
+NOT_DECODABLE = "not an audio file that can be decoded"
+"""Some are audio all the same: FFmpeg has no decoder for Musepack before version 7, or for OptimFROG."""
 SHORTEST_SECONDS = 2.0
 SILENCE_PEAK = 33
 """Of 32,768: -60 dBFS. A recording of which no heard sample is louder is silent."""
@@ -67,7 +70,7 @@ class _Recording:
 def read(path: bytes, plan: ChunkPlan, rate_hz: int) -> Decoded | Failure:
     """The chunks of a plan. A recording shorter than a chunk is repeated to fill it.
 
-    Failures of a recording are values: "cannot be read", "not an audio file", "no audio stream", "damaged", "too short"
+    Failures of a recording are values: "cannot be read", NOT_DECODABLE, "no audio stream", "damaged", "too short"
     (under two seconds can be decoded), "silent" (no heard sample above -60 dBFS). A damaged file gives what its
     readable part gives.
     """
@@ -75,7 +78,7 @@ def read(path: bytes, plan: ChunkPlan, rate_hz: int) -> Decoded | Failure:
         with open(path, "rb") as file:
             return _read(file, plan, rate_hz)
     except av.error.InvalidDataError as error:
-        return Failure(stage=Stage.DECODE, reason="not an audio file", detail=str(error.strerror))
+        return Failure(stage=Stage.DECODE, reason=NOT_DECODABLE, detail=str(error.strerror))
     except av.error.FFmpegError as error:
         return Failure(stage=Stage.DECODE, reason="damaged", detail=str(error.strerror))
     except OSError as error:
@@ -110,8 +113,7 @@ class _opened:  # noqa: N801 - used as a function
     """Context of an open recording; None where the file has no audio stream."""
 
     def __init__(self, file: BufferedReader, rate_hz: int) -> None:
-        file.seek(0)
-        self.container = av.open(file, mode="r", buffer_size=1 << 16, metadata_errors="replace")
+        self.container = av.open(BehindTags(file), mode="r", buffer_size=1 << 16, metadata_errors="replace")
         self.rate_hz = rate_hz
 
     def __enter__(self) -> _Recording | None:

@@ -9,10 +9,18 @@ from typing import Any
 
 from tagger.analysis.chunks import ChunkPlan
 from tagger.records import TaggerError
+from tagger.vocabulary import GENRES, MOODS
 
 FORMAT = 1
 """Of the JSON text in a bundle's header; a bundle of another one is refused."""
 _LONGEST_HEADER = 8 << 20
+HEADS = {
+    "genre": GENRES,
+    "mood": MOODS,
+    "rated": ("valence", "arousal"),
+    "words": ("valence", "arousal", "dominance"),
+}
+"""What each bundle must answer, label by label: the catalog and its queries know these words. It may have more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,7 @@ class BundleHeader:
     plan: ChunkPlan
     temperatures: Mapping[str, float]  # softmax head -> temperature
     gates: Mapping[str, Mapping[str, float]]  # "genre" or "mood" -> label -> least confidence for the standard field
+    music_threshold: float  # least probability of music for a recording to be taken for music; 0: all are
     emotion_cuts: Mapping[str, tuple[float, float]]  # "valence" and "arousal" -> where low ends, where high begins
     card: str  # Markdown
     config: Mapping[str, Any]
@@ -80,6 +89,9 @@ def parse(text: str, sha256: str) -> BundleHeader:
     config = json.loads(text)
     if config["format"] != FORMAT:
         raise ValueError(f"format {config['format']}, this program reads {FORMAT}")
+    for head, names in HEADS.items():
+        if tuple(config["labels"].get(head, ())) != names:
+            raise ValueError(f"its labels of {head} are not {', '.join(names)}")
     return BundleHeader(
         id=f"{config['name']}-{config['version']}-{sha256[:12]}",
         sha256=sha256,
@@ -90,6 +102,7 @@ def parse(text: str, sha256: str) -> BundleHeader:
         plan=ChunkPlan(**config["plan"]),
         temperatures=config["calibration"],
         gates=config["gates"],
+        music_threshold=config.get("music_threshold", 0.0),
         emotion_cuts={axis: (cuts[0], cuts[1]) for axis, cuts in config["emotion_cuts"].items()},
         card=config["card"],
         config=config,

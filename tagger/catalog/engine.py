@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from tagger.catalog import schema
 from tagger.records import TaggerError
 
-HEADS = {"catalog": "0001", "journal": "0003"}
+HEADS = {"catalog": "0002", "journal": "0003"}
 """The schema of this program, by the name of its newest migration; a test holds them to the migrations."""
 _BUSY_SECONDS = 30
 

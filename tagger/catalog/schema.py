@@ -115,6 +115,7 @@ analyses = Table(
     Column("probabilities", JSON, nullable=False),
     Column("embedding", BLOB, nullable=False),
     Column("chunks", Integer, nullable=False),
+    Column("is_music", Boolean, nullable=False),
     Column("analyzed_at", Float, nullable=False),
     PrimaryKeyConstraint("identity", "bundle_id"),
     Index("ix_analyses_latest", "identity", "analyzed_at"),
@@ -149,6 +150,7 @@ failures = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_attempt", Float),  # NULL: not before the file changes
     PrimaryKeyConstraint("track_id", "stage"),
+    Index("ix_failures_reason", "reason"),
 )
 
 journal = MetaData(naming_convention=NAMES, schema="journal")

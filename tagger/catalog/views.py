@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select, true
 
 from tagger.catalog import journal
-from tagger.catalog.history import Cost, cost, files
 from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes
 from tagger.catalog.schema import roots as roots_table
-from tagger.records import Analysis, Decision, Failure, Field, FileStat, JournalRow, Outcome, Stage
+from tagger.records import NOT_HEARD, Analysis, Decision, Failure, Field, FileStat, JournalRow, Outcome, Stage
 
 _PARAMETERS = 500
 """Values in one statement at most; SQLite's own limit is far above."""
@@ -64,6 +63,7 @@ class Filters:
     genre_label: str | None = None  # one of the vocabulary's
     genre_word: str | None = None  # or a kind of music below one, normalized
     min_confidence: float = 0.0  # of each predicted field that is asked for
+    all_audio: bool = False  # also what is no music
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,22 +95,6 @@ class Explanation:
     failures: tuple[Failure, ...]
     decision: Decision | None
     journal: tuple[JournalRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """The catalog in numbers of tracks; `refused` and `failed` by reason. `undone`: all taken back."""
-
-    tracks: int
-    missing: int
-    heard: int
-    written: int
-    undone: int
-    vetoed: int
-    refused: Mapping[str, int]
-    failed: Mapping[str, int]
-    last_scan: Mapping[str, float | None]
-    journal: Cost
 
 
 def roots(connection: Connection) -> tuple[bytes, ...]:
@@ -263,6 +247,8 @@ def find(connection: Connection, filters: Filters, limit: int | None) -> list[Tr
     A genre matches the file's own where the user has one, else the prediction; a value that we wrote is the model's.
     """
     query = _track_query().where(tracks.c.missing_since.is_(None))
+    if not filters.all_audio:
+        query = query.where(_may_be_music())
     sureness: list[ColumnElement[float]] = []
     if filters.mood:
         query = query.where(analyses.c.mood == filters.mood, analyses.c.mood_confidence >= filters.min_confidence)
@@ -293,38 +279,6 @@ def explain(connection: Connection, path: bytes) -> Explanation | None:
         decision=None if decided is None else _decision(decided),
         journal=tuple(journal.rows_for(connection, path, row.identity)),
     )
-
-
-def status(connection: Connection) -> Status:
-    """Numbers for people."""
-    present = tracks.c.missing_since.is_(None)
-    heard = exists().where(analyses.c.identity == tracks.c.identity)
-    written, undone = files(connection)
-    scans = connection.execute(select(roots_table.c.path, roots_table.c.scanned_at))
-    return Status(
-        tracks=_count(connection, select(func.count()).select_from(tracks).where(present)),
-        missing=_count(connection, select(func.count()).select_from(tracks).where(~present)),
-        heard=_count(connection, select(func.count()).select_from(tracks).where(present, heard)),
-        written=written,
-        undone=undone,
-        vetoed=_count(connection, select(func.count(func.distinct(vetoes.c.path)))),
-        refused=_by_reason(
-            connection, select(decisions.c.reason, func.count()).where(decisions.c.outcome == Outcome.REFUSED)
-        ),
-        failed=_by_reason(connection, select(failures.c.reason, func.count())),
-        last_scan={path.decode("utf-8", "surrogateescape"): at for path, at in scans},
-        journal=cost(connection),
-    )
-
-
-def _count(connection: Connection, query: Select[Any]) -> int:
-    return int(connection.execute(query).scalar_one())
-
-
-def _by_reason(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    reason = query.selected_columns[0]
-    rows = connection.execute(query.group_by(reason).order_by(reason))
-    return {row[0]: row[1] for row in rows}
 
 
 def _known_query() -> Select[Any]:
@@ -369,6 +323,12 @@ def _track_query() -> Select[Any]:
         .outerjoin(recordings, recordings.c.identity == tracks.c.identity)
         .outerjoin(analyses, and_(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == latest))
     )
+
+
+def _may_be_music() -> ColumnElement[bool]:
+    """Neither heard to be no music, nor too short or silent to be heard."""
+    unheard = select(failures.c.track_id).where(failures.c.reason.in_(NOT_HEARD))
+    return and_(analyses.c.is_music.is_not(False), tracks.c.id.not_in(unheard))
 
 
 def _genre_matches(filters: Filters) -> ColumnElement[bool]:

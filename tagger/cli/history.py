@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from tagger.cli import options
-from tagger.cli.output import Console, harmless, pairs, size_text, table, write_json, write_line
+from tagger.cli.output import Console, brief, pairs, size_text, table, write_json, write_line
 from tagger.cli.times import moment
 from tagger.records import TaggerError
 
@@ -121,11 +121,11 @@ def _tell(runs: "Sequence[Run]", entries: "Sequence[Entry]", limit: int) -> None
         table(columns, [_cells(run) for run in runs[:limit]])
         write_line("")
     for entry in entries[:limit]:
-        write_line(harmless(f"{entry.at}  {os.fsdecode(entry.path)}"))
+        write_line(f"{entry.at}  {os.fsdecode(entry.path)}")
         write_line("  " + ", ".join(_words(entry)))
         for name, values in entry.written.items():
-            before, after = ("; ".join(value) or "-" for value in (entry.replaced.get(name, ()), values))
-            write_line(harmless(f"  {name}: {before} -> {after}"))
+            before, after = (brief("; ".join(value)) or "-" for value in (entry.replaced.get(name, ()), values))
+            write_line(f"  {name}: {before} -> {after}")
     if len(runs) > limit or len(entries) > limit:
         write_line(f"… older ones are left out; --limit COUNT shows more than {limit}")
 

@@ -8,13 +8,14 @@ import typer
 from tagger.cli import config, history, model
 from tagger.cli.exits import Exit
 from tagger.cli.explain import explain
-from tagger.cli.output import complain, harmless, write_line
+from tagger.cli.output import complain, write_line
 from tagger.cli.query import query
 from tagger.cli.scan import scan
 from tagger.cli.serve import serve
 from tagger.cli.status import status
 from tagger.cli.undo import undo
 from tagger.cli.write import write
+from tagger.harmless import harmless
 from tagger.records import TaggerError
 from tagger.settings import SettingsError
 

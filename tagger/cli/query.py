@@ -33,6 +33,9 @@ def query(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, metavar="NUMBER", help="Least confidence of each predicted field asked for.")
     ] = 0.0,
+    all_audio: Annotated[
+        bool, typer.Option("--all-audio", help="Also what is no music: speech, noise, the silent, the very short.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, metavar="COUNT", help="So many tracks at most.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to answer.")] = Format.TABLE,
     nul: Annotated[bool, typer.Option("-0", "--null", help="With --format paths: end each path with NUL.")] = False,
@@ -40,7 +43,7 @@ def query(
     catalog: options.Catalog = None,
     config: options.Config = None,
 ) -> None:
-    """Find tracks by mood, genre and emotion, surest first; without any of them, all tracks.
+    """Find tracks by mood, genre and emotion, surest first; without any of them, all music.
 
     A track's genre is the file's own where you gave it one, else what tagger heard.
 
@@ -57,7 +60,7 @@ def query(
     from tagger.playlists import filters
     from tagger.playlists import query as question
 
-    wanted = filters.parse(mood=mood, genre=genre, emotion=emotion, min_confidence=min_confidence)
+    wanted = filters.parse(mood=mood, genre=genre, emotion=emotion, min_confidence=min_confidence, all_audio=all_audio)
     reader = engine.open_reader(options.load(catalog, config).catalog)
     rows = question.run(reader, wanted, limit)
     _answer(rows, form, nul=nul)

@@ -17,11 +17,12 @@ def status(json: options.Json = False, catalog: options.Catalog = None, config: 
       tagger status
     """
     settings = options.load(catalog, config)
-    from tagger.catalog import engine, views
+    from tagger.catalog import engine
+    from tagger.catalog.status import status as status_of
     from tagger.daemon import lock
 
     with engine.open_reader(settings.catalog).connect() as connection:
-        facts = asdict(views.status(connection))
+        facts = asdict(status_of(connection))
     facts = {"catalog": str(settings.catalog), "daemon": lock.holder(settings.catalog), **facts}
     if json:
         write_json(facts)

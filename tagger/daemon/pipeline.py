@@ -16,6 +16,8 @@ from tagger.daemon.renames import OpenRow, Renames, close, make_durable, now_tex
 from tagger.daemon.workers import FileWorkers, ModelWorker
 from tagger.library.walk import Found
 from tagger.records import (
+    NOT_HEARD,
+    Analysis,
     Committed,
     Decision,
     Dropped,
@@ -34,9 +36,6 @@ from tagger.records import (
 from tagger.tags.edit import CHANGED_BY_USER
 from tagger.tags.fields import field_of
 from tagger.tags.refusals import Reason
-
-NOT_HEARD = frozenset({"too short", "silent"})
-"""Reasons of decoding that are no failures: the recording is not heard, nothing is written."""
 
 
 class StoppingError(Exception):
@@ -119,6 +118,8 @@ class Pipeline:
             history = journal.history(connection, due.path, due.identity)
         if analysis is None or known is None:
             return Result()
+        if not analysis.is_music:
+            return self._not_music(due, analysis)
         before = (known.stat, known.identity)
         answer = await self.files.do(
             jobs.Propose(due.path, before, analysis, self.policy, history, now_text(), self.dry_run)
@@ -140,6 +141,12 @@ class Pipeline:
                 return await self._write(due, edit)
             case _:
                 assert_never(answer.proposal)
+
+    def _not_music(self, due: Due, analysis: Analysis) -> Result:
+        """Nothing is written, no field of ours either; what an earlier bundle wrote stays, and can be undone."""
+        notes = {"music": f"{analysis.probabilities['music']['music']:.2f}, needs {self.header.music_threshold:.2f}"}
+        decided = self._decided(due, Outcome.NOT_MUSIC, "speech, noise or the like", notes)
+        return replace(decided, reason="it is not music")
 
     def _put_what_stands(self, due: Due, known: KnownFile, answer: jobs.Proposed) -> None:
         """The catalog follows the file; a field that the user changed after us is vetoed from now on."""

@@ -33,9 +33,22 @@ class Walk:
 
     def files(self) -> Iterator[Found]:
         """Audio files, path ascending byte by byte, as SQLite orders them. Links are not followed."""
-        yield from self._folder(self.root)
+        levels = [self._taken(self.root)]  # not a call a level: folders may lie deeper than Python lets calls lie
+        while levels:
+            entry = next(levels[-1], None)
+            if entry is None:
+                levels.pop()
+            elif entry.is_dir(follow_symlinks=False):
+                levels.append(self._taken(entry.path))
+            elif is_audio(entry.name) and entry.is_file(follow_symlinks=False):
+                try:
+                    stat = FileStat.of(entry.stat(follow_symlinks=False))
+                except OSError:  # it went while we looked
+                    continue
+                yield Found(entry.path, stat)
 
-    def _folder(self, folder: bytes) -> Iterator[Found]:
+    def _taken(self, folder: bytes) -> "Iterator[os.DirEntry[bytes]]":
+        """What lies in a folder and is not excluded, folders too, in order; strays are noted."""
         try:
             with os.scandir(folder) as entries:  # folders sort as the paths below them do: with a slash behind
                 found = {e.name + b"/" if e.is_dir(follow_symlinks=False) else e.name: e for e in entries}
@@ -50,16 +63,8 @@ class Walk:
             if name.startswith(b"."):
                 if name.startswith(TEMP_PREFIX) and name.endswith(TEMP_SUFFIX):
                     self.strays.append(entry.path)
-            elif (names and names.match(name)) or (paths and paths.match(entry.path, start)):
-                continue
-            elif len(key) > len(name):
-                yield from self._folder(entry.path)
-            elif is_audio(name) and entry.is_file(follow_symlinks=False):
-                try:
-                    stat = FileStat.of(entry.stat(follow_symlinks=False))
-                except OSError:  # it went while we looked
-                    continue
-                yield Found(entry.path, stat)
+            elif not ((names and names.match(name)) or (paths and paths.match(entry.path, start))):
+                yield entry
 
 
 def is_audio(name: bytes) -> bool:
@@ -103,11 +108,12 @@ def passed_over(path: bytes, roots: Sequence[bytes], exclude: Sequence[str]) -> 
             continue
         part = path
         while part != root.rstrip(b"/"):
-            if reason := reason_by_name(part, root, exclude):
+            linked = "symbolic links are not followed" if os.path.islink(part) else None
+            if reason := reason_by_name(part, root, exclude) or linked:
                 return reason if part == path else f"{os.fsdecode(part)}: {reason}"
             part = os.path.dirname(part)
-        if os.path.islink(path):
-            return "symbolic links are not followed"
         if not is_audio(path):
             return "no audio file by its name"
+        if os.path.exists(path) and not os.path.isfile(path):
+            return "not a regular file"
     return None

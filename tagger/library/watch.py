@@ -1,5 +1,6 @@
 """File system events, as paths to look at. The watcher decides nothing: it posts."""
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 
@@ -44,11 +45,14 @@ class _Handler(FileSystemEventHandler):
 def start(roots: Sequence[bytes], post: Callable[[bytes], None]) -> BaseObserver:
     """Watches folders with all that is below them; `post` is called in a thread of the observer.
 
-    Raises OSError where the system's limit on watches is reached.
+    Raises OSError where the system's limit on watches is reached, or folders lie too deep (1,000 in one another).
     """
     observer = Observer()
     handler = _Handler(post)
     for root in roots:
         observer.schedule(handler, os.fsdecode(root), recursive=True, event_filter=_CHANGES)
-    observer.start()
+    try:
+        observer.start()
+    except RecursionError as error:  # watchdog goes down by a call a folder
+        raise OSError(errno.ENAMETOOLONG, "folders in too many others") from error
     return observer

@@ -7,7 +7,14 @@ from tagger.records import TaggerError
 from tagger.vocabulary import EMOTION_WORDS, GENRES, MOODS, genre_words, known_label, nearest, normalize
 
 
-def parse(*, mood: str | None, genre: str | None, emotion: str | None, min_confidence: float = 0.0) -> Filters:
+def parse(
+    *,
+    mood: str | None,
+    genre: str | None,
+    emotion: str | None,
+    min_confidence: float = 0.0,
+    all_audio: bool = False,
+) -> Filters:
     """Raises TaggerError for an unknown word; the message lists the known ones and names the nearest."""
     label = known_label(genre) if genre else None
     word = None if label or not genre else _genre_word(genre)
@@ -17,6 +24,7 @@ def parse(*, mood: str | None, genre: str | None, emotion: str | None, min_confi
         genre_label=label,
         genre_word=word,
         min_confidence=min_confidence,
+        all_audio=all_audio,
     )
 
 

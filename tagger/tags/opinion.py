@@ -1,5 +1,6 @@
 """The second opinion on a changed copy: what mutagen reads in it, independent of our own parsers."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -32,8 +33,20 @@ def values(file: BinaryIO, container: str) -> Values:
 
     Raises whatever mutagen raises for a file that it cannot read.
     """
-    file.seek(0)
-    return _READERS[container](file)
+    return _READERS[container](_NoLonger(file))
+
+
+class _NoLonger:
+    """The file for mutagen, which asks for as many bytes as a header claims: a read would reserve room for them all."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
 
 
 def _id3(tags: Any) -> Values:
@@ -52,7 +65,7 @@ def _id3(tags: Any) -> Values:
     return found
 
 
-def _leading_id3(file: BinaryIO) -> Values:
+def _leading_id3(file: Any) -> Values:
     try:
         return _id3(ID3(fileobj=file, translate=False, load_v1=False))
     except ID3NoHeaderError:
@@ -85,7 +98,7 @@ def _mp4(tags: Any) -> Values:
     return found
 
 
-def _ape(file: BinaryIO) -> Values:
+def _ape(file: Any) -> Values:
     found: Values = {}
     try:
         tags = APEv2(file)
@@ -107,7 +120,7 @@ def _asf(tags: Any) -> Values:
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-_READERS: Mapping[str, Callable[[BinaryIO], Values]] = {
+_READERS: Mapping[str, Callable[[Any], Values]] = {
     "mp3": _leading_id3,
     "flac": lambda file: _comment(FLAC(file).tags),
     "ogg-vorbis": lambda file: _comment(OggVorbis(file).tags),

@@ -1,5 +1,6 @@
 """A bundle proves what it holds, and gives the same answers alone and in company."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tagger.analysis.analyzer import Analyzer
 from tagger.analysis.bundle import load
 from tagger.analysis.emotion import emotion
 from tagger.analysis.features import FeatureSpec
-from tagger.analysis.header import default_bundle, read_header
+from tagger.analysis.header import default_bundle, parse, read_header
 from tagger.analysis.networks.late_fusion import LateFusion, multiply_adds
 from tagger.records import Decoded, TaggerError
 from tagger.vocabulary import EMOTION_WORDS, GENRES, MOODS
@@ -49,6 +50,14 @@ def test_a_changed_bundle_is_refused(bundle_path: Path, tmp_path: Path, where: s
     changed.write_bytes(content)
     with pytest.raises(TaggerError, match="wrong content hash"):
         load(changed)
+
+
+@pytest.mark.parametrize("head", ["genre", "mood", "rated", "words"])
+def test_a_bundle_without_our_labels_is_refused_by_name(bundle_path: Path, head: str) -> None:
+    config = dict(read_header(bundle_path).config)
+    for labels in ({k: v for k, v in config["labels"].items() if k != head}, {**config["labels"], head: ["noise"]}):
+        with pytest.raises(ValueError, match=f"labels of {head} are not"):
+            parse(json.dumps(config | {"labels": labels}), "0" * 64)
 
 
 @pytest.mark.parametrize("content", [b"", b"no bundle at all", b"\x10\0\0\0\0\0\0\0" + b"{}" + b" " * 14])
@@ -104,7 +113,7 @@ def test_the_default_bundle_is_small_and_cheap() -> None:
     assert isinstance(bundle.network, LateFusion)
     with torch.inference_mode():
         features = bundle.features(torch.zeros(1, 80_000))
-    assert multiply_adds(bundle.network, features, 5.0) < 15e6
+    assert sum(multiply_adds(bundle.network, features, 5.0).values()) < 15e6
     assert FeatureSpec.of(bundle.header.config["features"]).f_max_hz == 7_500
     few = {"ambient", "disco", "folk", "latin", "metal", "pop", "r&b", "soundtrack"}
     assert {label for label, gate in bundle.header.gates["genre"].items() if gate == 0.7} == few

@@ -10,6 +10,7 @@ import pytest
 from tagger.analysis import decode
 from tagger.analysis.chunks import ChunkPlan
 from tagger.records import Decoded, Failure
+from tests import ape_files
 from tests.audio import KINDS, Kind, encode, music, write_audio, write_speex
 
 PLAN = ChunkPlan(chunk_seconds=2.0, chunks=4)
@@ -131,7 +132,7 @@ def failure(path: Path) -> str:
 
 def test_what_cannot_be_heard_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_text("no music\n" * 200)
-    assert failure(tmp_path / "a.mp3") in ("not an audio file", "damaged")
+    assert failure(tmp_path / "a.mp3") in (decode.NOT_DECODABLE, "damaged")
     assert failure(tmp_path / "gone.mp3") == "cannot be read"
     assert failure(write_audio(tmp_path, "flac", 1.0, name="short")) == "too short"
     silence = tmp_path / "silence.flac"
@@ -158,3 +159,20 @@ def test_a_tag_behind_the_audio_ends_it(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
     assert np.array_equal(straight(path), whole)
     assert heard(path)[1].length_seconds == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "wavpack", "m4a", "wav", "ogg-vorbis", "wma", *ape_files.KINDS])
+def test_what_stands_behind_id3v2_tags_is_heard_as_without_them(kind: str, tmp_path: Path) -> None:
+    """FFmpeg by itself opens the first of these alone."""
+    path = (ape_files.write if kind in ape_files.KINDS else write_audio)(tmp_path, kind)
+    whole = straight(path)
+    footer = b"ID3\4\0\x10" + bytes(4) + b"3DI\4\0\x10" + bytes(4)
+    large = b"ID3\3\0\0" + bytes((0, 90, 0, 0)) + os.urandom(90 << 14)
+    path.write_bytes(footer + ape_files.id3v2((b"TIT2", b"Title")) + large + path.read_bytes())
+    assert np.array_equal(straight(path), whole)
+
+
+def test_a_tag_longer_than_its_file_is_no_crash(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3")
+    path.write_bytes(b"ID3\3\0\0" + b"\x7f" * 4 + path.read_bytes())
+    assert failure(path) in (decode.NOT_DECODABLE, "damaged")

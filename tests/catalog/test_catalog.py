@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import engine, journal, schema, store, views
+from tagger.catalog import engine, journal, schema, status, store, views
 from tagger.catalog.engine import HEADS, Writer, journal_path, open_reader, open_writer
 from tagger.catalog.views import Filters
 from tagger.playlists import filters, formats
@@ -268,6 +268,40 @@ def test_a_failed_inspection_comes_again_and_keeps_what_was_known(writer: Writer
         assert [row.genre for row in views.find(connection, Filters(), None)] == ["jazz"]
         put(connection, path)
         assert views.due_for_inspection(connection, 1e12) == set()
+
+
+def test_what_is_no_music_is_found_only_by_who_asks_for_all_audio(writer: Writer) -> None:
+    with writer.begin() as connection:
+        put(connection, b"/music/song.mp3", heard=analysis())
+        put(connection, b"/music/not yet heard.mp3", identity="1:sha256:b")
+        put(connection, b"/music/talk.mp3", identity="1:sha256:c", heard=replace(analysis(), is_music=False))
+        silent = put(connection, b"/music/silent.mp3", identity="1:sha256:d")
+        store.put_failure(connection, silent, Failure(stage=Stage.DECODE, reason="silent"), 0.0, final=True)
+        for asked, answer in {
+            Filters(): [b"not yet heard", b"song"],
+            Filters(mood="happy"): [b"song"],
+            Filters(all_audio=True): [b"not yet heard", b"silent", b"song", b"talk"],
+            Filters(mood="happy", all_audio=True): [b"song", b"talk"],
+        }.items():
+            assert [row.path[7:-4] for row in views.find(connection, asked, None)] == answer
+
+
+def test_what_earlier_bundles_heard_counts_as_music(catalog: Path) -> None:
+    open_writer(catalog).close()
+    with sqlite3.connect(catalog) as old:
+        old.execute("ALTER TABLE analyses DROP COLUMN is_music")
+        old.execute("DROP INDEX ix_failures_reason")
+        old.execute("UPDATE alembic_version SET version_num = '0001'")
+        old.execute("INSERT INTO recordings VALUES ('r', 'mp3', 9.0, 2)")
+        heard = "('r', 'b', 'jazz', .8, 'calm', .8, 'serene', .5, .5, .5, '{}', x'00', 6, 0.0)"
+        old.execute(f"INSERT INTO analyses VALUES {heard}")
+    old.close()
+    writer = open_writer(catalog)
+    with writer.begin() as connection:
+        old_analysis = views.analysis_of(connection, "r", "b")
+    writer.close()
+    assert old_analysis is not None
+    assert old_analysis.is_music
 
 
 def test_a_dry_run_never_counts_as_decided(writer: Writer) -> None:
@@ -552,8 +586,8 @@ def test_explain_and_status_tell_all(library: Writer) -> None:
         assert told.decision is not None
         assert told.decision.notes == {"genre": "note"}
         assert views.explain(connection, b"/music/none.mp3") is None
-        status = views.status(connection)
-    assert (status.tracks, status.heard, status.failed, status.refused) == (7, 6, {"damaged": 1}, {"why": 1})
+        numbers = status.status(connection)
+    assert (numbers.tracks, numbers.heard, numbers.failed, numbers.refused) == (7, 6, {"damaged": 1}, {"why": 1})
 
 
 def test_every_question_is_answered_from_an_index(library: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

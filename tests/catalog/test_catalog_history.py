@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.dialects import sqlite
 
-from tagger.catalog import history, journal, schema, store, views
+from tagger.catalog import history, journal, schema, status, store
 from tagger.catalog.engine import Connection, Writer, journal_path, open_history, open_writer
 from tagger.records import Field, FileStat, Inspection, JournalKind, JournalState, Prepared, TaggerError, TagValues
 
@@ -134,8 +134,8 @@ def test_status_counts_files_that_are_undone_apart(writer: Writer) -> None:
         ]
         undo(connection, b"/music/a.mp3", rows[1:2])
         undo(connection, b"/music/b.mp3", rows[2:3])
-        status = views.status(connection)
-        assert (status.written, status.undone) == (2, 1)
+        numbers = status.status(connection)
+        assert (numbers.written, numbers.undone) == (2, 1)
 
 
 def test_no_row_is_compared_with_every_other(writer: Writer) -> None:

@@ -16,7 +16,7 @@ import mutagen.flac
 import mutagen.id3
 import pytest
 
-from tagger.cli import output
+from tagger.harmless import harmless
 from tests import audio, bundles
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -117,6 +117,7 @@ def test_answers_for_people_are_harmless(run: Run, scanned: Path) -> None:
         run("explain", os.path.join(os.fsencode(scanned), NAMES[3])),
         run("explain", str(scanned / "no\x1bmusic\n.mp3")),
         run("undo", "--yes", str(scanned / "never\n\x1b\u202e")),
+        run("history"),
     ]
     for done in answers:
         assert not controls(done.stdout.decode() + done.stderr.decode()), done.args
@@ -195,7 +196,7 @@ def on_terminal(*words: str) -> str:
 
 def test_typeset_spaces_and_joiners_stay() -> None:
     typeset = "ラ\u3000ヴィ \u0915\u094d\u200d\u0937 \u0645\u06cc\u200c\u062e \u00a0»"
-    assert output.harmless(typeset) == typeset
+    assert harmless(typeset) == typeset
 
 
 def test_settings_that_are_shown_can_be_read_again(capsys: pytest.CaptureFixture[str]) -> None:

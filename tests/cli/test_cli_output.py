@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tagger.cli import output
+from tagger.harmless import harmless
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from tagger.cli import output
     ],
 )
 def test_text_from_files_is_made_harmless(text: str, shown: str) -> None:
-    assert output.harmless(text) == shown
+    assert harmless(text) == shown
 
 
 def test_table_without_a_terminal_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:

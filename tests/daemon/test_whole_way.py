@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -176,6 +177,23 @@ def test_what_has_no_tags_is_heard_and_says_so(tmp_path: Path, bundle: Path) -> 
         assert (decision["outcome"], "never written" in decision["reason"]) == ("refused", True)  # type: ignore[index]
     place.run("undo", "--all", "--yes")
     assert place.contents() == before
+
+
+def test_what_is_no_music_gets_no_tag_and_says_why(place: Place, tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf.safetensors"
+    bundles.untrained(deaf, temperature=0.005, music_threshold=1.01)  # nothing can be so sure
+    place.config.write_text(re.sub('bundle = ".*"', f'bundle = "{deaf}"', place.config.read_text()))
+    before = place.contents()
+    assert place.scan()["written"] == 0
+    assert place.contents() == before
+    assert place.query() == {}
+    assert set(place.query("--all-audio")) == set(before)
+    decision = place.explain("mp3.mp3")["decision"]
+    assert isinstance(decision, dict)
+    assert decision["outcome"] == "not music"
+    assert decision["notes"]["music"].endswith("needs 1.01")
+    assert json.loads(place.run("status", "--json"))["not_music"] == len(before)
+    assert place.scan()["analyzed"] == 0
 
 
 def test_a_dry_run_decides_nothing(place: Place) -> None:

@@ -112,6 +112,7 @@ class Life:
                 due = views.due_for_decision(connection, "b-1", digest, program, time.time(), after=0, limit=9)
             for one in due:
                 asyncio.run(self.pipeline.decide(one))
+            asyncio.run(self.pipeline.make_durable())
 
     def scan(self) -> None:
         self.look()

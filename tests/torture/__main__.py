@@ -18,6 +18,7 @@ from tests.torture import kills, library, mutants
 STATE = kills.ROOT / "build" / "torture"
 KINDS = ("step", "moment", "step", "process", "moment", *kills.ERRORS)
 _ROUNDS_A_LIBRARY = 60
+_KEPT_AFTER = 500  # mutants
 _FILES = 5  # of a library: a run over it is long enough to be cut off anywhere
 
 
@@ -99,9 +100,10 @@ def _mutants(words: argparse.Namespace, end: float) -> bool:
     if kept:
         kept["outcomes"] = {base: Counter(row) for base, row in kept["outcomes"].items()}
         tally = mutants.Tally(**(kept | {"reasons": Counter(kept["reasons"])}))
-    while tally.next < words.mutants and time.monotonic() < end:
-        mutants.run(tally, min(words.mutants, tally.next + 1_000), end)
-        _keep(name, {each.name: getattr(tally, each.name) for each in fields(tally)})
+    for count in mutants.run(tally, words.mutants, end):
+        if count % _KEPT_AFTER == 0:
+            _keep(name, {each.name: getattr(tally, each.name) for each in fields(tally)})
+    _keep(name, {each.name: getattr(tally, each.name) for each in fields(tally)})
     print(f"mutants, seed {words.seed}: {tally.next} of {words.mutants}, faults: {len(tally.faults)}")
     print(tally.table())
     for fault in tally.faults[:20]:

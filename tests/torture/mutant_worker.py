@@ -10,18 +10,30 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
 from tagger.daemon import worker_process
-from tagger.records import Edit, FieldEdit, Inspection, Policy, Prepared
+from tagger.records import (
+    Committed,
+    Edit,
+    FieldEdit,
+    Inspection,
+    JournalKind,
+    JournalRow,
+    JournalState,
+    Policy,
+    Prepared,
+)
 from tagger.tags import opinion
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import by_name
 from tagger.tags.inspect import inspect
 from tagger.tags.refusals import Reason
-from tagger.tags.splice import blocks, decode
-from tagger.tags.write import abort, prepare
+from tagger.tags.splice import blocks
+from tagger.tags.undo import prepare_undo
+from tagger.tags.write import commit, prepare
 from tests.torture.mutations import Mutant, bases, mutant
 
 LIMIT_S = 2.0  # of processor time, for one mutant
@@ -39,7 +51,8 @@ CHANGES = {
 def main() -> None:
     folder = Path(sys.argv[1])
     seed, start, stop = map(int, sys.argv[2:5])
-    known = bases(folder)
+    with tempfile.TemporaryDirectory() as made_in:
+        known = bases(Path(made_in))
     for name in known:  # warm: every reader was imported and has run
         of = known[name]
         try_out(folder, Mutant(-1, name, *of))
@@ -67,7 +80,9 @@ def tried(folder: Path, made: Mutant) -> tuple[str, str]:
 
 
 def try_out(folder: Path, made: Mutant) -> tuple[str, str]:
-    """Inspects it, splices it and prepares its write, as the daemon would; holds the copy against the promise."""
+    """Inspects it, writes to it and undoes that, as the daemon would; holds each against the promise."""
+    for stale in folder.iterdir():
+        stale.unlink()
     path = folder / f"mutant.{made.suffix}"
     path.write_bytes(made.content)
     found = inspect(os.fsencode(path))
@@ -91,22 +106,22 @@ def try_out(folder: Path, made: Mutant) -> tuple[str, str]:
     if not isinstance(prepared, Prepared):
         detail = getattr(prepared, "detail", "")
         caught = prepared.reason in (Reason.NOT_VERIFIED, Reason.NO_UNDO)
+        assert path.read_bytes() == made.content, "the original was touched"
         return "caught" if caught else "refused", f"{prepared.reason}: {detail}" if caught else prepared.reason
-    try:
-        _hold_against_the_promise(made.content, folder / os.fsdecode(prepared.temp_name), prepared, found.container)
-    finally:
-        abort(prepared)
-    assert path.read_bytes() == made.content, "the original was touched"
+    assert isinstance(commit(prepared), Committed)
+    _hold_against_the_promise(made.content, path, prepared, found.container)
+    _undo(path, prepared)
+    assert path.read_bytes() == made.content, "undone to something else"
+    assert os.listdir(folder) == [path.name], "something is left beside it"
     return "written", ""
 
 
-def _hold_against_the_promise(old: bytes, copy: Path, prepared: Prepared, container: str) -> None:
-    """The copy is read anew, the old file rebuilt from it, and a splice back must leave the same foreign entries."""
+def _hold_against_the_promise(old: bytes, path: Path, prepared: Prepared, container: str) -> None:
+    """What was written is read anew, and a splice back must leave the same foreign entries."""
     form = by_name(container)
-    with copy.open("rb") as file:
-        assert b"".join(blocks(decode(prepared.undo_record), file.fileno())) == old, "the record does not rebuild it"
+    with path.open("rb") as file:
         before, after = form.read(io.BytesIO(old)), form.read(file)
-        assert after.refusal is None, f"the copy would be refused: {after.refusal}"
+        assert after.refusal is None, f"what was written would be refused: {after.refusal}"
         assert after.foreign == (*before.foreign, *before.carried.entries), "a foreign entry changed"
         assert form.identity(file) == prepared.identity, "the audio changed"
         assert opinion.values(file, container)["genre"] == CHANGES["genre"]
@@ -116,6 +131,15 @@ def _hold_against_the_promise(old: bytes, copy: Path, prepared: Prepared, contai
             raise AssertionError(f"what was written cannot be taken out again: {error}") from error
         without = b"".join(blocks(plan, file.fileno()))
     assert form.read(io.BytesIO(without)).foreign == after.foreign, "a foreign entry changed on the way back"
+
+
+def _undo(path: Path, written: Prepared) -> None:
+    """As the journal would have it."""
+    row = JournalRow(id=1, kind=JournalKind.WRITE, state=JournalState.RENAMED, at="2026-01-02", prepared=written)
+    prepared, left = prepare_undo(os.fsencode(path), [row], Policy())
+    assert isinstance(prepared, Prepared), prepared
+    assert left == {}, left
+    assert isinstance(commit(prepared), Committed)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The pieces of the trainer, each against what it must give."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,15 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.analysis.features import FeatureSet
+from tagger.analysis.networks.registry import build
 from tagger.records import TaggerError
-from trainer import manifest, metrics, recipe, teacher
+from tagger.vocabulary import MOODS
+from trainer import manifest, metrics, recipe, soft, teacher
 from trainer.augment import louder, mask, mix
-from trainer.distill import one_cycle
 from trainer.evaluate import fit_temperature
-from trainer.export import few_clip_gates, tercile_cuts
-from trainer.losses import candidate_loss, rating_loss
-from trainer.targets import targets, validation_groups
+from trainer.export import tercile_cuts
+from trainer.intervals import with_interval
+from trainer.loop import one_cycle
+from trainer.losses import answers_loss, candidate_loss, head_loss, log_shares, rating_loss, share_loss
+from trainer.targets import Targets, network_config, targets, validation_groups
 
+ABLATIONS = sorted((Path(recipe.__file__).parent / "recipes" / "ablations").glob("*.toml"))
 HEADER = (
     "set,clip,path,fold,artist,title,group,mood,mood_weight,cluster,genre_candidates,genre_raw,mood_tags,"
     "valence,arousal,dominance,vad_tags,raters,rated_valence,rated_arousal,rated_valence_sd,rated_arousal_sd"
@@ -90,15 +97,6 @@ def test_targets_mark_what_is_known(tmp_path: Path) -> None:
     assert made.weights.tolist() == [1.0, 0.5]
 
 
-def test_gates_fall_on_labels_with_few_clips(tmp_path: Path) -> None:
-    clips = read(
-        tmp_path, *(row(clip=str(n), genre_candidates="jazz") for n in range(30)), row(clip="x", genre_candidates="pop")
-    )
-    gates = few_clip_gates(clips)["genre"]
-    assert "jazz" not in gates
-    assert gates["pop"] == 0.7
-
-
 def test_a_recipe_is_complete_and_has_no_unknown_key(tmp_path: Path) -> None:
     shipped = recipe.shipped("default")
     assert recipe.load(shipped).fit.weights["mood"] == 2.5
@@ -108,6 +106,34 @@ def test_a_recipe_is_complete_and_has_no_unknown_key(tmp_path: Path) -> None:
         recipe.load(changed)
     with pytest.raises(TaggerError, match="default"):
         recipe.load(tmp_path / "none.toml")
+
+
+def test_a_recipe_can_name_another_and_what_differs(tmp_path: Path) -> None:
+    changed = tmp_path / "r.toml"
+    changed.write_text('base = "default"\nname = "r"\n[fit.weights]\nmood = 0\n')
+    made, default = recipe.load(changed), recipe.load(recipe.shipped("default"))
+    assert made.fit.weights == {**default.fit.weights, "mood": 0}
+    assert made.distill == default.distill
+    changed.write_text('base = "default"\n[fit]\nepoch = 3\n')
+    with pytest.raises(TaggerError, match="epoch"):
+        recipe.load(changed)
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
+def test_an_ablation_differs_from_the_default_and_learns(path: Path, tmp_path: Path) -> None:
+    made, default = recipe.load(path), recipe.load(recipe.shipped("default"))
+    assert made.name == path.stem
+    assert made.config() != {**default.config(), "name": made.name}
+    clips = read(
+        tmp_path,
+        row(mood="sad", genre_candidates="pop|rock", valence="2", arousal="3", dominance="4"),
+        row(clip="b", set="musifeast", rated_valence=".3", rated_arousal=".4"),
+    )
+    network = build(network_config(made))
+    heard = FeatureSet(torch.randn(2, 251, 64), torch.randn(2, 251, 20), torch.rand(2, 32, 12))
+    loss = answers_loss(network(heard), targets(clips, made.fit.set_weights), made.fit.weights, 0.3, {})
+    loss.backward()
+    assert 0 < loss.item() < 100
 
 
 # --- sound ------------------------------------------------------------------------------------------------------------
@@ -153,6 +179,38 @@ def test_a_candidate_set_costs_nothing_where_the_answer_is_in_it() -> None:
     assert loss.tolist() == pytest.approx([-math.log(0.8), -math.log(0.2), 0.0], abs=1e-6)
 
 
+def test_a_share_costs_what_its_label_is_not_given() -> None:
+    probabilities = torch.tensor([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    loss = share_loss(probabilities.log(), torch.tensor([[1.0, 0, 0], [0.5, 0, 0.5]]))
+    assert loss.tolist() == pytest.approx([-math.log(0.5), -0.5 * (math.log(0.5) + math.log(0.2))], abs=1e-6)
+
+
+def test_with_its_prior_a_rare_label_is_not_talked_down() -> None:
+    """Nine clips of one genre and one of another, indistinguishable: without the prior's help 0.9 would be learned."""
+    candidates = torch.eye(2)[torch.tensor([0] * 9 + [1])]
+    prior = log_shares(candidates, torch.full((10,), 1e6))
+    made = Targets({"genre": candidates}, {"genre": torch.ones(10, dtype=torch.bool)}, torch.ones(10))
+    even, frequent = torch.full((10, 2), 0.5).log(), torch.tensor([[0.9, 0.1]] * 10).log()
+    assert head_loss("genre", even, made, {"genre": prior}) < head_loss("genre", frequent, made, {"genre": prior})
+    assert head_loss("genre", even, made, {}) > head_loss("genre", frequent, made, {})
+
+
+def test_mood_words_of_both_sets_are_one_vocabulary(tmp_path: Path) -> None:
+    rows = [row(clip=str(n), mood_tags="Aggressive|Fun") for n in range(4)]
+    rows += [row(clip=f"m{n}", set="mirex", mood_tags="Agressive") for n in range(4)]
+    made = targets(read(tmp_path, *rows, row(clip="t", set="mirex", mood_tags="Tense - Anxious")), {})
+    assert made.values["tags"].shape == (9, 1)
+    assert made.known["tags"].tolist() == [True] * 8 + [False]
+
+
+def test_induced_emotions_are_known_where_the_data_has_them(shared_data: Path) -> None:
+    clips = manifest.read(shared_data / "data")
+    made = targets(clips, {})
+    assert {clip.set for clip, known in zip(clips, made.known["gems"], strict=True) if known} == {"emotify"}
+    assert made.values["gems"].min() >= 0
+    assert made.values["gems"].max() <= 1
+
+
 def test_unlabelled_rows_give_no_gradient() -> None:
     logits = torch.zeros(2, 3, requires_grad=True)
     candidate_loss(torch.log_softmax(logits, dim=1), torch.tensor([[1.0, 0, 0], [0, 0, 0]])).sum().backward()
@@ -196,11 +254,37 @@ def test_figures_of_known_answers() -> None:
     assert metrics.brier(np.array([0, 2]), probabilities) == pytest.approx(
         (0.16 + 0.09 + 0.01 + 0.04 + 0.09 + 0.25) / 2
     )
+    precision, recall, f1 = metrics.by_class(truth, guessed, 4)
+    assert precision[:3].tolist() == pytest.approx([0.5, 2 / 3, float("nan")], nan_ok=True)
+    assert recall.tolist() == pytest.approx([0.5, 1, 0, float("nan")], nan_ok=True)
+    assert metrics.macro_f1(truth, guessed) == pytest.approx(np.nanmean(f1)) == pytest.approx((0.5 + 0.8 + 0) / 3)
     values = np.array([0.1, 0.4, 0.9])
     assert metrics.pearson(values, 2 * values) == pytest.approx(1)
     assert metrics.concordance(values, values) == pytest.approx(1)
     assert metrics.concordance(values, values + 0.5) < 0.7
     assert metrics.root_mean_square(values, values + 0.5) == pytest.approx(0.5)
+    assert metrics.mean_absolute(values, values - 0.2) == pytest.approx(0.2)
+    assert metrics.spearman(values, values**5) == pytest.approx(1)
+    assert metrics.explained(values, values) == pytest.approx(1)
+    assert metrics.explained(values, np.full(3, values.mean())) == pytest.approx(0)
+
+
+def test_areas_under_curves_agree_with_another_implementation(need_module: Callable[[str], ModuleType]) -> None:
+    others = need_module("sklearn.metrics")
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 20, 300) / 20  # with ties
+    positive = generator.random(300) < scores
+    assert metrics.roc_auc(positive, scores) == pytest.approx(others.roc_auc_score(positive, scores))
+    assert metrics.average_precision(positive, scores) == pytest.approx(
+        others.average_precision_score(positive, scores)
+    )
+    assert math.isnan(metrics.roc_auc(np.ones(3, dtype=bool), np.zeros(3)))
+
+
+def test_risk_rises_as_more_is_answered() -> None:
+    hit, confidence = np.array([True, False, True, False]), np.array([0.9, 0.5, 0.8, 0.7])
+    assert metrics.risks(hit, confidence).tolist() == pytest.approx([0, 0, 1 / 3, 1 / 2])
+    assert metrics.mean_risk(hit, confidence) == pytest.approx((1 / 3 + 1 / 2) / 4)
 
 
 def test_calibration_error_of_the_calibrated_is_small_and_of_the_sure_is_not() -> None:
@@ -214,8 +298,8 @@ def test_calibration_error_of_the_calibrated_is_small_and_of_the_sure_is_not() -
 
 def test_intervals_resample_artists_not_clips() -> None:
     hits = np.repeat([0.0, 1.0] * 10, 50)
-    alone = metrics.with_interval(lambda rows: float(hits[rows].mean()), [str(n) for n in range(1_000)])
-    by_artist = metrics.with_interval(lambda rows: float(hits[rows].mean()), [str(n // 50) for n in range(1_000)])
+    alone = with_interval(lambda rows: float(hits[rows].mean()), [str(n) for n in range(1_000)])
+    by_artist = with_interval(lambda rows: float(hits[rows].mean()), [str(n // 50) for n in range(1_000)])
     assert alone.value == by_artist.value == 0.5
     assert by_artist.high - by_artist.low > 3 * (alone.high - alone.low)
 
@@ -223,3 +307,40 @@ def test_intervals_resample_artists_not_clips() -> None:
 def test_terciles_cut_in_three() -> None:
     values = np.linspace(0, 1, 301)
     assert tercile_cuts(values, values)["arousal"] == pytest.approx([1 / 3, 2 / 3], abs=0.01)
+
+
+# --- soft labels ------------------------------------------------------------------------------------------------------
+
+
+def test_soft_labels_come_from_other_artists_and_reach_clips_without_one(tmp_path: Path) -> None:
+    """Two taggers' dimensions tell two moods apart; the fold left out has them swapped, and teaches nothing."""
+    moods = ("sad", "happy")
+    rows = [row(clip=str(n), fold=str(n % 5), mood=moods[n // 5 % 2] if n < 40 else "") for n in range(50)]
+    clips = read(tmp_path, *rows)
+    (tmp_path / "teacher").mkdir()
+    np.save(tmp_path / "teacher" / "clips.npy", np.array([clip.key for clip in clips]))
+    side = np.array([(1.0 if n // 5 % 2 else -1.0) * (-1 if n % 5 == 0 else 1) for n in range(50)])
+    for name in soft.TAGGERS:
+        np.savez(tmp_path / "teacher" / f"{name}.npz", embedding=np.stack((side, -side), axis=1))
+    hard = targets(clips, {})
+    learned = np.flatnonzero(np.arange(50) % 5)  # all but fold 0
+    softened = soft.soften(tmp_path, clips, learned, hard, 0.5)
+    column = MOODS.index("happy")
+    assert torch.equal(softened.values["mood"][::5], hard.values["mood"][::5])  # the fold left out
+    assert softened.values["mood"][6, column] > 0.8  # happy, and sounds like it
+    assert not hard.known["mood"][46]
+    assert softened.known["mood"][46]
+    assert softened.values["mood"][46, column] > 0.6
+    assert softened.values["cluster"].sum() == 0
+
+
+def test_without_the_taggers_soft_labels_say_what_is_missing(tmp_path: Path) -> None:
+    clips = read(tmp_path, row(mood="sad"))
+    with pytest.raises(TaggerError, match="soft_share"):
+        soft.soften(tmp_path, clips, np.array([0]), targets(clips, {}), 0.5)
+
+
+def test_a_branch_that_is_left_out_has_no_weights() -> None:
+    made = build({"kind": "late-fusion", "softmax_heads": {"mood": 4}, "unit_heads": {}, "branches": ["mel"]})
+    assert made.sources == ("fused", "mel")
+    assert not any("chroma" in name or "mfcc" in name for name in made.state_dict())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,13 +15,13 @@ from tagger.analysis.bundle import load
 from tagger.analysis.decode import read
 from tagger.records import Decoded
 from tests.audio import write_audio
-from trainer import distill, fit, pool, recipe, samples
+from trainer import distill, fit, loop, pool, recipe, samples, soft
 from trainer.checkpoint import load_model
 from trainer.crops import prepare
 from trainer.export import default_bundle
 
 HEADER = (
-    "set,clip,path,fold,group,mood,mood_weight,cluster,genre_candidates,"
+    "set,clip,path,fold,group,mood_tags,mood,mood_weight,cluster,genre_candidates,"
     "valence,arousal,dominance,rated_valence,rated_arousal"
 )
 MOODS, GENRES = ("happy", "angry", "sad", "calm"), ("pop", "rock", "metal")
@@ -33,6 +34,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     (folder / "clips").mkdir()
     (folder / "tracks").mkdir()
     shutil.copytree(shared_data / "data" / "pretrained", folder / "pretrained")
+    (folder / "teacher").mkdir()
+    np.save(folder / "teacher" / "clips.npy", np.array([f"4q/c{number}" for number in range(10)]))
+    for name in soft.TAGGERS:
+        embedding = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float16)
+        np.savez(folder / "teacher" / f"{name}.npz", embedding=embedding)
     rows = [HEADER]
     for number in range(30):
         path = write_audio(folder / "clips", "ogg-opus", 6.0, name=f"c{number}", seed=number)
@@ -47,7 +53,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
             4: f"gtzan,c{number},,,,{genre},,,,,",
             5: f"nhs,c{number},,,,world,,,,0.{2 + number % 7},0.{1 + number % 5}",
         }[kind].split(",")
-        rows.append(",".join([*cells[:2], f"clips/{path.name}", str(fold), f"artist{number % 15}-{fold}", *cells[2:]]))
+        group = f"artist{number % 15}-{fold}"
+        rows.append(",".join([*cells[:2], f"clips/{path.name}", str(fold), group, "Fun|Sweet", *cells[2:]]))
     (folder / "manifest.csv").write_text("\n".join(rows))
     return folder
 
@@ -56,12 +63,12 @@ def data(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = recipe.shipped("default").read_text()
     for old, new in (
-        ("crops_per_fold = 10000", "crops_per_fold = 6"),
-        ("crops = 48000", "crops = 40"),
-        ("batch = 32\npeak_rate = 3e-3", "batch = 8\npeak_rate = 3e-3"),
-        ("renderings = 3", "renderings = 2"),
-        ("epochs = 30", "epochs = 2"),
+        ("crops_per_fold = 30000", "crops_per_fold = 6"),
+        ("crops = 192000", "crops = 40"),
+        ("batch = 64\npeak_rate = 3e-3", "batch = 8\npeak_rate = 3e-3"),
+        ("crops = 32000", "crops = 32"),
         ("batch = 32\npeak_rate = 2e-3", "batch = 8\npeak_rate = 2e-3"),
+        ("renderings = 3", "renderings = 2"),
     ):
         assert old in text, old
         text = text.replace(old, new)
@@ -85,8 +92,6 @@ def test_from_clips_to_a_bundle_that_hears(data: Path, tiny: Path, tmp_path: Pat
     command("train", *where, "--recipe", str(tiny))
     report = command("evaluate", *where)
     assert "| mood accuracy | 4q | 10 |" in report
-    for picture in ("confusion-mood.png", "confusion-genre.png", "reliability-mood.png"):
-        assert (tmp_path / "run" / "report" / picture).stat().st_size > 1_000
     target, again = tmp_path / "b.safetensors", tmp_path / "again.safetensors"
     command("export", *where, "--target", str(target))
     bundle = load(target)
@@ -101,7 +106,7 @@ def test_from_clips_to_a_bundle_that_hears(data: Path, tiny: Path, tmp_path: Pat
         card=header.card,
     )
     assert again.read_bytes() == target.read_bytes()
-    assert "Figures" in target.with_suffix(".md").read_text()
+    assert "mood accuracy" in target.with_suffix(".md").read_text()
     decoded = read(os.fsencode(data / "clips" / "c0.opus"), bundle.header.plan, bundle.header.sample_rate_hz)
     assert isinstance(decoded, Decoded)
     assert Analyzer(bundle).analyze([decoded])[0].mood in MOODS
@@ -115,7 +120,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
     data: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = recipe.load(tiny)
-    monkeypatch.setattr(distill, "SAVE_EVERY_STEPS", 2)
+    monkeypatch.setattr(loop, "SAVE_EVERY_STEPS", 2)
 
     def stop_at(what: str, at: int) -> samples.Progress:
         def progress(done: int, total: int, text: str) -> None:
@@ -140,8 +145,8 @@ def test_a_stopped_training_goes_on_as_if_it_had_not(
         distill.train(run, decoded.clips, 0, settings, never)
         if name == "stopped":
             with pytest.raises(StoppedError):
-                fit.train(run, decoded.clips, crops, 0, settings, stop_at("learn", 1))
-        fit.train(run, decoded.clips, crops, 0, settings, never)
+                fit.train(data, run, decoded.clips, crops, 0, settings, stop_at("learn", 3))
+        fit.train(data, run, decoded.clips, crops, 0, settings, never)
         weights.append(load_model(run / "fold-0" / "model.safetensors").tensors)
     assert weights[0].keys() == weights[1].keys()
-    assert all(torch.allclose(weights[0][name].float(), weights[1][name].float(), atol=1e-5) for name in weights[0])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

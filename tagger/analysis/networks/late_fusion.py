@@ -1,12 +1,12 @@
 """An encoder for each of mel, MFCC and chroma, fused twice: at feature level and at output level.
 
 The branches' embeddings are concatenated for the joint head (feature-level fusion); each branch also answers by itself,
-and the four answers are mixed with learned weights, one set a head (output-level fusion). The mel encoder is a plain
+and the answers are mixed with learned weights, one set a head (output-level fusion). The mel encoder is a plain
 convolutional network that is trained to follow EfficientAT's mn04 frame by frame (Schmid, Koutini, Widmer, ICASSP 2023)
 before any head sees a label.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,15 +16,20 @@ from torch.nn import functional
 
 from tagger.analysis.features import FeatureSet
 
-SOURCES = ("fused", "mel", "mfcc", "chroma")
-"""Who answers, in the order of the output weights."""
+BRANCHES = ("mel", "mfcc", "chroma")
+_FIRST_WEIGHTS = {"fused": 2.0, "mel": 1.0, "mfcc": 0.0, "chroma": 0.0}
+
+
+def sources(branches: tuple[str, ...], fusion: str) -> tuple[str, ...]:
+    """Who answers, in the order of the output weights; raises KeyError for another fusion."""
+    return {"both": ("fused", *branches), "concatenation": ("fused",), "outputs": branches}[fusion]
 
 
 class Answers(NamedTuple):
     """What the network says of each chunk; `outputs` per head: log-probabilities, or numbers in [0, 1]."""
 
     outputs: dict[str, Tensor]  # head -> (batch, n)
-    sources: dict[str, Tensor]  # head -> (batch, source, n): each source's own answer, in the order of SOURCES
+    sources: dict[str, Tensor]  # head -> (batch, source, n): each source's own answer, in the order of `sources`
     embedding: Tensor  # (batch, hidden): the joint head's hidden layer
 
 
@@ -79,7 +84,10 @@ class ChromaEncoder(nn.Module):
 
 
 class LateFusion(nn.Module):
-    """Kind "late-fusion". `softmax_heads` and `unit_heads` map a head's name to its number of outputs."""
+    """Kind "late-fusion". `softmax_heads` and `unit_heads` map a head's name to its number of outputs.
+
+    `branches` are "mel" and some of the others; `fusion` is "concatenation", "outputs" or "both".
+    """
 
     def __init__(
         self,
@@ -94,53 +102,61 @@ class LateFusion(nn.Module):
         chroma_width: int = 64,
         hidden: int = 256,
         dropout: float = 0.3,
+        branches: tuple[str, ...] = BRANCHES,
+        fusion: str = "both",
     ) -> None:
         super().__init__()
         self.softmax_heads, self.unit_heads = dict(softmax_heads), dict(unit_heads)
+        self.hidden = hidden
         heads = {**softmax_heads, **unit_heads}
         self.mel = MelEncoder(tuple(channels), tuple(strides), mel_width)
-        self.mfcc = MfccEncoder(n_mfcc, mfcc_width)
-        self.chroma = ChromaEncoder(chroma_width)
-        widths = {"mel": 2 * mel_width, "mfcc": 2 * mfcc_width, "chroma": 2 * chroma_width}
+        self.mfcc = MfccEncoder(n_mfcc, mfcc_width) if "mfcc" in branches else None
+        self.chroma = ChromaEncoder(chroma_width) if "chroma" in branches else None
+        every = {"mel": 2 * mel_width, "mfcc": 2 * mfcc_width, "chroma": 2 * chroma_width}
+        widths = {branch: every[branch] for branch in branches}
+        self.sources = sources(tuple(branches), fusion)
         self.joint = nn.Sequential(
             nn.LayerNorm(sum(widths.values())), nn.Dropout(dropout), nn.Linear(sum(widths.values()), hidden), nn.ReLU()
         )
         self.dropout = nn.Dropout(dropout)
-        self.fused_heads = nn.ModuleDict({head: nn.Linear(hidden, n) for head, n in heads.items()})
-        self.branch_norms = nn.ModuleDict({branch: nn.LayerNorm(width) for branch, width in widths.items()})
+        fused = heads if "fused" in self.sources else {}
+        self.fused_heads = nn.ModuleDict({head: nn.Linear(hidden, n) for head, n in fused.items()})
+        alone = {branch: width for branch, width in widths.items() if branch in self.sources}
+        self.branch_norms = nn.ModuleDict({branch: nn.LayerNorm(width) for branch, width in alone.items()})
         self.branch_heads = nn.ModuleDict(
             {
                 branch: nn.ModuleDict({head: nn.Linear(width, n) for head, n in heads.items()})
-                for branch, width in widths.items()
+                for branch, width in alone.items()
             }
         )
-        self.output_weights = nn.ParameterDict(
-            {head: nn.Parameter(torch.tensor([2.0, 1.0, 0.0, 0.0])) for head in heads}
-        )
+        first = torch.tensor([_FIRST_WEIGHTS[source] for source in self.sources])
+        self.output_weights = nn.ParameterDict({head: nn.Parameter(first.clone()) for head in heads})
 
     def forward(self, features: FeatureSet) -> Answers:
         return self.fuse(self.mel(features.log_mel), features.mfcc, features.chroma)
 
     def fuse(self, mel_frames: Tensor, mfcc: Tensor, chroma: Tensor) -> Answers:
         """The answers over the mel encoder's frames, (batch, frames, mel_width), and the other two inputs."""
-        pooled = {
-            "mel": _mean_and_deviation(mel_frames),
-            "mfcc": _mean_and_deviation(self.mfcc(mfcc)),
-            "chroma": _mean_and_deviation(self.chroma(chroma)),
-        }
+        frames = {"mel": mel_frames}
+        if self.mfcc is not None:
+            frames["mfcc"] = self.mfcc(mfcc)
+        if self.chroma is not None:
+            frames["chroma"] = self.chroma(chroma)
+        pooled = {branch: _mean_and_deviation(heard) for branch, heard in frames.items()}
         embedding = self.joint(torch.cat(tuple(pooled.values()), dim=1))
-        hidden = self.dropout(embedding)
-        normed = {branch: self.dropout(self.branch_norms[branch](vector)) for branch, vector in pooled.items()}
+        hidden = {"fused": self.dropout(embedding)}
+        for branch, norm in self.branch_norms.items():
+            hidden[branch] = self.dropout(norm(pooled[branch]))
         outputs: dict[str, Tensor] = {}
-        sources: dict[str, Tensor] = {}
-        for head, layer in self.fused_heads.items():
-            raw = [layer(hidden), *(self._branch(branch, head)(vector) for branch, vector in normed.items())]
-            sources[head] = self._scaled(head, torch.stack(raw, dim=1))
-            outputs[head] = self._mixed(head, sources[head])
-        return Answers(outputs, sources, embedding)
+        answers: dict[str, Tensor] = {}
+        for head in self.output_weights:
+            raw = [self._layer(source, head)(hidden[source]) for source in self.sources]
+            answers[head] = self._scaled(head, torch.stack(raw, dim=1))
+            outputs[head] = self._mixed(head, answers[head])
+        return Answers(outputs, answers, embedding)
 
-    def _branch(self, branch: str, head: str) -> nn.Module:
-        heads = self.branch_heads[branch]
+    def _layer(self, source: str, head: str) -> nn.Module:
+        heads = self.fused_heads if source == "fused" else self.branch_heads[source]
         assert isinstance(heads, nn.ModuleDict)
         return heads[head]
 
@@ -172,26 +188,34 @@ def _mean_and_deviation(frames: Tensor) -> Tensor:
     return torch.cat((frames.mean(dim=1), deviation), dim=1)
 
 
-def multiply_adds(network: LateFusion, features: FeatureSet, seconds: float) -> float:
-    """Multiply-adds a second of audio of everything with weights, counted over one real forward pass.
+def multiply_adds(network: LateFusion, features: FeatureSet, seconds: float) -> dict[str, float]:
+    """Multiply-adds a second of audio of each part with weights, counted over one real forward pass.
 
-    `features` is a batch of one chunk of `seconds`; the features' own cost is not in the figure.
+    The parts are the network's children: "mel", "mfcc", "chroma", "joint", ... `features` is a batch of one chunk of
+    `seconds`; the features' own cost is not in the figures.
     """
-    counted = 0
+    counted = dict.fromkeys((name for name, _ in network.named_children()), 0.0)
 
-    def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        nonlocal counted
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        places = output.numel() // output.shape[-1 if isinstance(module, nn.Linear) else 1]
-        counted += places * weight.numel()
+    def counter(part: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
+            weight = module.weight
+            assert isinstance(weight, Tensor)
+            places = output.numel() // output.shape[-1 if isinstance(module, nn.Linear) else 1]
+            counted[part] += places * weight.numel() / seconds
+
+        return count
 
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, kinds)]
+    hooks = [
+        module.register_forward_hook(counter(part))
+        for part, child in network.named_children()
+        for module in child.modules()
+        if isinstance(module, kinds)
+    ]
     try:
         with torch.inference_mode():
             network.eval()(features)
     finally:
         for hook in hooks:
             hook.remove()
-    return counted / seconds
+    return {part: adds for part, adds in counted.items() if adds}

@@ -4,6 +4,7 @@ Format: https://www.rfc-editor.org/rfc/rfc3533
 """
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from tagger.tags.splice import cut, size
 HEADER_BYTES = 27
 CONTINUED, FIRST, LAST = 1, 2, 4
 _POLYNOMIAL = 0x04C11DB7
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _MAX_SEGMENTS = 255
 _ID3V1_BYTES = 128
 _NO_PACKET_ENDS = b"\xff" * 8
@@ -129,11 +131,9 @@ def is_intact(page: Page, file: BinaryIO) -> bool:
 
 
 def crc(content: bytes) -> int:
-    """Ogg's checksum: CRC-32 without reflection, starting from zero, nothing inverted."""
-    value = 0
-    for byte in content:
-        value = (value << 8 & 0xFFFFFFFF) ^ _TABLE[value >> 24 ^ byte]
-    return value
+    """Ogg's checksum: CRC-32 with the bits of each byte mirrored, and its own; from zero, and nothing inverted."""
+    mirrored = zlib.crc32(content.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
 
 
 def _past_zeros(value: int, count: int) -> int:
@@ -158,16 +158,6 @@ def _times(first: int, second: int) -> int:
             first ^= 1 << 32 | _POLYNOMIAL
         second >>= 1
     return product
-
-
-def _row(byte: int) -> int:
-    value = byte << 24
-    for _ in range(8):
-        value = (value << 1 ^ (_POLYNOMIAL if value >> 31 else 0)) & 0xFFFFFFFF
-    return value
-
-
-_TABLE = tuple(_row(byte) for byte in range(256))
 
 
 def _bytes(segment: Segment, file: BinaryIO) -> bytes:

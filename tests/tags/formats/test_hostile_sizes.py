@@ -5,8 +5,10 @@ import struct
 import tracemalloc
 from pathlib import Path
 
+import mutagen
 import pytest
 
+from tagger.tags import opinion
 from tagger.tags.formats import id3_values, mp4_values
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
@@ -84,3 +86,25 @@ def test_memory_that_runs_out_is_not_taken_for_a_tag_without_values(monkeypatch:
     for read in (id3_values.read_ape, lambda file: mp4_values.values(file, {})):
         with pytest.raises(MemoryError):
             read(io.BytesIO(b"any"))
+
+
+class _Watched(io.BytesIO):
+    """Notes the longest read that is asked of it, which a file on disk would reserve room for."""
+
+    longest_bytes = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.longest_bytes = max(self.longest_bytes, size or 0)
+        return super().read(size)
+
+
+def test_the_second_opinion_reads_no_more_than_there_is(tmp_path: Path) -> None:
+    """mutagen asks for as many bytes as the length of a picture's type says."""
+    path = write_audio(tmp_path, "flac", 0.2)
+    content = path.read_bytes()
+    picture = struct.pack(">II", 3, 0x7FFFFFFF) + bytes(40)
+    block = b"\6" + len(picture).to_bytes(3, "big") + picture
+    file = _Watched(content[:42] + block + content[42:])
+    with pytest.raises(mutagen.MutagenError):
+        opinion.values(file, "flac")
+    assert file.longest_bytes <= len(file.getvalue())
