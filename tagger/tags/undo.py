@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import BinaryIO
 
-from tagger.ownership import equal, told
+from tagger.ownership import equal, of_one_file, told
 from tagger.records import (
     Dropped,
     Edit,
@@ -69,15 +69,15 @@ def _planned(
     path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None
 ) -> tuple[UndoPlan | Refused | Dropped, Sequence[JournalRow]]:
     """The plan, and where it is exact the rows whose records lead back, newest first."""
-    done = [row for row in rows if row.state is JournalState.RENAMED]
-    writes = [row for row in done if row.kind is JournalKind.WRITE]
-    chosen = [row for row in writes if not row.undone and (selected is None or row.id in selected)]
-    if not chosen:
-        return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     try:
         stat, current = _look(path)
     except FileNotFoundError:
         return Dropped(reason="it is no longer there"), ()
+    done = [row for row in of_one_file(rows, path, current) if row.state is JournalState.RENAMED]
+    writes = [row for row in done if row.kind is JournalKind.WRITE]
+    chosen = [row for row in writes if not row.undone and (selected is None or row.id in selected)]
+    if not chosen:
+        return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     if current == chosen[-1].prepared.hash_before:
         return UndoPlan(left={"undo": "it is as it was before"}), ()
     if refused := refusal(stat, policy):
