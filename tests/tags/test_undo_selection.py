@@ -155,6 +155,18 @@ def test_a_record_that_does_not_give_the_file_back_is_known_beforehand(track: Pa
     assert refused.reason == Reason.NO_UNDO
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_folder_that_nobody_may_write_to_is_known_beforehand(
+    track: Path, monkeypatch: pytest.MonkeyPatch, pruned: bool
+) -> None:
+    first = change(track, {"genre": "Jazz"})
+    rows = [row(1, replace(first, undo_record=b"") if pruned else first)]
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    refused = foresee_undo(os.fsencode(track), rows, POLICY)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.READ_ONLY_PLACE
+
+
 def test_nothing_of_what_is_selected_may_be_left(track: Path) -> None:
     first, second = change(track, {"genre": "Jazz"}), change(track, {"genre": "Rock"})
     content = track.read_bytes()
