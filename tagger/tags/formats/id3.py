@@ -37,6 +37,7 @@ class Tag:
     """A tag that can be spliced."""
 
     version: int  # 2, 3 or 4
+    revision: int = 0
     flags: int
     length: int  # bytes in the file: header, padding and footer included
     extended: bytes  # the extended header
@@ -102,7 +103,15 @@ def parse(raw: bytes, offset: int) -> Tag:
         found, plain = (_with_plain_sizes(body, start) if version == 4 and not flags else ()), True
         if not found:
             raise
-    return Tag(version=version, flags=flags, length=len(raw), extended=extended, frames=found, plain_sizes=plain)
+    return Tag(
+        version=version,
+        revision=raw[4],
+        flags=flags,
+        length=len(raw),
+        extended=extended,
+        frames=found,
+        plain_sizes=plain,
+    )
 
 
 def _with_plain_sizes(body: bytes, offset: int) -> tuple[Frame, ...]:
@@ -131,7 +140,7 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     size = length - HEADER_BYTES - footer
     if size >= _MAX_TAG_BYTES:
         raise FormatError(Reason.ID3_TOO_LARGE)
-    header = bytes((old.version, 0, old.flags)) + synchsafe(size)
+    header = bytes((old.version, old.revision, old.flags)) + synchsafe(size)
     padding = bytes(length - needed)
     extended = _with_padding(old.extended, old.version, len(padding))
     last = Literal(b"3DI" + header) if footer else Literal(padding)
