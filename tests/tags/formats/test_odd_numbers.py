@@ -11,7 +11,7 @@ from tagger.tags.formats.detect import detect
 from tagger.tags.formats.ogg_pages import pages, renumbered
 from tagger.tags.refusals import Reason
 from tests.audio import write_audio
-from tests.tags.formats import id3_bytes
+from tests.tags.formats import id3_bytes, mp4_bytes
 
 
 def carried_out(content: bytes, plan: Plan) -> bytes:
@@ -62,3 +62,20 @@ def test_a_tag_in_front_of_chunks_is_not_said_to_be_64_bits(tmp_path: Path, kind
     refusal = read(id3_bytes.tag(3, 0, id3_bytes.V23) + path.read_bytes(), path.suffix.encode()).refusal
     assert refusal is not None
     assert refusal.reason == Reason.DAMAGED
+
+
+def test_an_m4a_without_room_is_not_moved_for_a_value_of_the_same_size(tmp_path: Path) -> None:
+    """Its moov in front of the audio, its list at the end of that, and no free atom behind either."""
+    genre = mp4_bytes.text(b"\xa9gen", b"Jazz")
+    last = mp4_bytes.with_moov(
+        write_audio(tmp_path, "m4a", 0.3).read_bytes(), mp4_bytes.atom(b"udta", mp4_bytes.listed(genre))
+    )
+    places = {name: (start, stop) for name, start, stop in mp4_bytes.atoms(last, 0, len(last))}
+    moov, at = bytearray(last[slice(*places[b"moov"])]), places[b"mdat"][0]
+    table = moov.index(b"stco") + 8
+    for entry in range(table + 4, table + 4 + 4 * int.from_bytes(moov[table : table + 4], "big"), 4):
+        moov[entry : entry + 4] = (int.from_bytes(moov[entry : entry + 4], "big") + len(moov)).to_bytes(4, "big")
+    content = last[:at] + moov + last[at : places[b"moov"][0]]
+    file = io.BytesIO(content)
+    new = carried_out(content, detect(file, b".m4a").splice(file, {"genre": ("Rock",)}, Style()))
+    assert new == content.replace(b"Jazz", b"Rock")
