@@ -26,6 +26,7 @@ from tagger.tags.refusals import Reason
 
 HEADER_BYTES = 10  # of the tag
 _MAX_TAG_BYTES = 1 << 28  # four bytes of seven bits
+_MOST_TAGS = 1_000  # in a row: one of ten bytes costs more to look at than to write
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
 _KEPT_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 _ONE_SIZE_BYTES = 128  # a size below it is the same number in plain and in synchsafe bytes
@@ -62,12 +63,17 @@ NEW = Tag(version=4, flags=0, length=0, extended=b"", frames=())
 
 
 def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
-    """(offset, length) of the ID3v2 tags at the start of a file, stray `3DI` footers counted with the tag before."""
+    """(offset, length) of the ID3v2 tags at the start of a file, stray `3DI` footers counted with the tag before.
+
+    Raises FormatError where there are more than anybody could mean.
+    """
     tags: list[tuple[int, int]] = []
     position = 0
     while length := _tag_length(_read_at(file, position, HEADER_BYTES)):
         if _read_at(file, position + length, 3) == b"3DI":
             length += HEADER_BYTES
+        if len(tags) == _MOST_TAGS:
+            raise FormatError(Reason.ID3_TWICE, f"more than {_MOST_TAGS}")
         tags.append((position, length))
         position += length
     return tags

@@ -79,3 +79,9 @@ def test_an_m4a_without_room_is_not_moved_for_a_value_of_the_same_size(tmp_path:
     file = io.BytesIO(content)
     new = carried_out(content, detect(file, b".m4a").splice(file, {"genre": ("Rock",)}, Style()))
     assert new == content.replace(b"Jazz", b"Rock")
+
+
+def test_tags_without_end_are_not_all_looked_at() -> None:
+    with pytest.raises(FormatError) as caught:
+        detect(io.BytesIO(id3_bytes.tag(4, 0, b"") * 1_001), b".mp3")
+    assert caught.value.reason == Reason.ID3_TWICE
