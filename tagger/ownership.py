@@ -32,6 +32,27 @@ class Told:
         return left[-1] if left else self.own
 
 
+def of_one_file(rows: Sequence[JournalRow], path: bytes, content: str | None = None) -> Sequence[JournalRow]:
+    """A file's rows among all that may belong to it, newest first; `content`: the hash of what it holds, where known.
+
+    Copies of one recording that vanished, or moved past a deleted catalog, leave rows that could be any copy's. The
+    file's are those of its path, and of the others what leads to one of these, or to what it holds, or was taken back
+    here. Where nothing leads anywhere, all of them.
+    """
+    found: list[JournalRow] = []
+    named: set[int] = set()
+    left = content
+    for row in rows:
+        leads_here = row.state in _DONE and row.prepared.hash_after == left and not row.undone
+        if row.prepared.path != path and row.id not in named and not leads_here:
+            continue
+        found.append(row)
+        named.update(row.undoes or ())
+        if row.state in _DONE:
+            left = row.prepared.hash_before
+    return found or rows
+
+
 def told(rows: Sequence[JournalRow], name: str) -> Told:
     """Of a tag field (genre, mood, grouping, TAGGER_*); rows newest first.
 

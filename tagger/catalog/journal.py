@@ -5,7 +5,7 @@ the identity now: that is how undo and vetoes follow a file that moved, also pas
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -62,10 +62,10 @@ def open_rows(connection: Connection) -> list[JournalRow]:
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
-def rows_for(connection: Connection, path: bytes, identity: str) -> list[JournalRow]:
+def rows_for(connection: Connection, path: bytes, identity: str) -> Sequence[JournalRow]:
     """Every row of a file, newest first."""
     query = _rows().where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
-    return [_row(row) for row in connection.execute(query).mappings()]
+    return ownership.of_one_file([_row(row) for row in connection.execute(query).mappings()], path)
 
 
 def _rows() -> Select[Any]:

@@ -271,8 +271,13 @@ class Pipeline:
             folders = journal.directories(connection) if rows else ()
         for row in rows:
             state = await settled(self.writer, self.files, row.prepared)
-            close(self.writer, [(OpenRow(row.id, row.kind, row.prepared), state)])
+            open_row = OpenRow(row.id, row.kind, row.prepared)
+            if state is JournalState.RENAMED:  # by a program that was killed, perhaps before the folder's fsync
+                self._renames.add(open_row)
+            else:
+                close(self.writer, [(open_row, state)])
             count += state is not JournalState.PREPARED
+        await self.make_durable()
         for folder in sorted(folders):
             await self.remove_strays(folder)
         return count

@@ -11,6 +11,7 @@ from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline
 from tagger.daemon.report import PruneReport, Reporter, UndoReport
 from tagger.daemon.turns import Turn
+from tagger.ownership import of_one_file
 from tagger.records import (
     Dropped,
     Failure,
@@ -150,7 +151,8 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         _not_undone(f"{name}: not undone: {prepared.reason}", reporter, report)
         return
     if isinstance(prepared, Prepared):
-        wrong = await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, _taken_back(rows, file.selected))
+        undoes = _taken_back(of_one_file(rows, file.path, prepared.hash_before), file.selected)
+        wrong = await pipeline.carry_out(prepared, JournalKind.UNDO, file.root, undoes)
         if wrong is not None:
             _not_undone(f"{name}: not undone: {wrong.reason}", reporter, report)
             return

@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import BinaryIO
 
-from tagger.ownership import equal, told
+from tagger.ownership import equal, of_one_file, told
 from tagger.records import (
     Dropped,
     Edit,
@@ -29,6 +29,7 @@ from tagger.tags.fields import standing
 from tagger.tags.formats.base import FormatError
 from tagger.tags.inspect import OPEN_FLAGS, content_hash, inspect
 from tagger.tags.refusals import Reason
+from tagger.tags.rehearsal import obstacle, rehearse
 from tagger.tags.splice import DamagedRecordError, UndoRecord, blocks, compose, decode
 from tagger.tags.write import prepare
 
@@ -49,10 +50,16 @@ def prepare_undo(
         return plan, {}
     if plan.exact:
         return _exact(path, chain, plan.fields), plan.left
+    edit = _edit(plan, policy)
+    return (Unchanged(notes=plan.left) if edit is None else prepare(edit)), plan.left
+
+
+def _edit(plan: UndoPlan, policy: Policy) -> Edit | None:
+    """What a plan field by field comes to; None: nothing."""
     if not plan.fields or plan.inspection is None:
-        return Unchanged(notes=plan.left), plan.left
-    edit = Edit(
-        path=path,
+        return None
+    return Edit(
+        path=plan.inspection.path,
         stat=plan.inspection.stat,
         container=plan.inspection.container,
         identity=plan.inspection.identity,
@@ -62,22 +69,21 @@ def prepare_undo(
         bundle_id=None,
         carried=plan.inspection.carried,
     )
-    return prepare(edit), plan.left
 
 
 def _planned(
     path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None
 ) -> tuple[UndoPlan | Refused | Dropped, Sequence[JournalRow]]:
     """The plan, and where it is exact the rows whose records lead back, newest first."""
-    done = [row for row in rows if row.state is JournalState.RENAMED]
-    writes = [row for row in done if row.kind is JournalKind.WRITE]
-    chosen = [row for row in writes if not row.undone and (selected is None or row.id in selected)]
-    if not chosen:
-        return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     try:
         stat, current = _look(path)
     except FileNotFoundError:
         return Dropped(reason="it is no longer there"), ()
+    done = [row for row in of_one_file(rows, path, current) if row.state is JournalState.RENAMED]
+    writes = [row for row in done if row.kind is JournalKind.WRITE]
+    chosen = [row for row in writes if not row.undone and (selected is None or row.id in selected)]
+    if not chosen:
+        return UndoPlan(left={"undo": "nothing is left to take back"}), ()
     if current == chosen[-1].prepared.hash_before:
         return UndoPlan(left={"undo": "it is as it was before"}), ()
     if refused := refusal(stat, policy):
@@ -98,18 +104,31 @@ def _look(path: bytes) -> tuple[FileStat, str]:
 def foresee_undo(
     path: bytes, rows: Sequence[JournalRow], policy: Policy, selected: Collection[int] | None = None
 ) -> UndoPlan | Refused | Dropped:
-    """The plan, its bytes proven to be those from before; nothing is touched. Raises OSError."""
+    """The plan, its bytes proven to be those from before; nothing is touched. Raises OSError.
+
+    Refused where the file could not be replaced.
+    """
     plan, chain = _planned(path, rows, policy, selected)
-    if not isinstance(plan, UndoPlan) or not plan.exact:
+    if not isinstance(plan, UndoPlan):
         return plan
-    digest = hashlib.sha256()
+    if not plan.exact:
+        edit = _edit(plan, policy)
+        return (edit and rehearse(edit)) or plan
     try:
-        with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
-            for block in blocks(_record(chain), file.fileno()):
-                digest.update(block)
+        return _foreseen(path, _record(chain), chain[-1].prepared.hash_before) or plan
     except DamagedRecordError as error:
         return Refused(reason=Reason.NO_UNDO, detail=str(error))
-    return plan if digest.hexdigest() == chain[-1].prepared.hash_before else Refused(reason=Reason.NO_UNDO)
+
+
+def _foreseen(path: bytes, record: UndoRecord, hash_before: str) -> Refused | None:
+    """Why a file would not come back by its record. Raises DamagedRecordError, OSError."""
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
+        for block in blocks(record, file.fileno()):
+            digest.update(block)
+    if digest.hexdigest() != hash_before:
+        return Refused(reason=Reason.NO_UNDO)
+    return obstacle(path, lambda _: record)
 
 
 def _with_undos(done: Sequence[JournalRow], chosen: Sequence[JournalRow]) -> Sequence[JournalRow]:

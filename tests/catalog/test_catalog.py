@@ -396,6 +396,19 @@ def test_a_copy_is_a_track_of_its_own_without_the_others_vetoes(writer: Writer) 
         assert journal.vetoed(connection, b"/music/b.mp3", "1:sha256:a") == frozenset()
 
 
+def test_rows_of_a_copy_that_is_gone_stay_apart_from_the_other_copys(writer: Writer) -> None:
+    path, identity = b"/music/a.mp3", "1:sha256:a"
+    with writer.begin() as connection:
+        put(connection, path, inode=1)
+        gone = put(connection, b"/music/b.mp3", inode=2)
+        write(connection, path)
+        other = replace(prepared(b"/music/b.mp3", genre=("Rock",)), replaced={"genre": ("Folk",)}, hash_after="h2")
+        journal.set_state(connection, journal.add(connection, other, JournalKind.WRITE, "t"), JournalState.RENAMED)
+        store.mark_missing(connection, [gone], 2.0)
+        assert [row.id for row in journal.rows_for(connection, path, identity)] == [1]
+        assert journal.history(connection, path, identity).before[Field.GENRE] == ()
+
+
 def test_with_the_catalog_deleted_undo_and_vetoes_hold(writer: Writer, catalog: Path) -> None:
     with writer.begin() as connection:
         put(connection, b"/music/a.mp3")

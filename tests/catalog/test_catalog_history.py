@@ -212,8 +212,10 @@ def test_pruning_takes_the_records_of_old_writes_and_nothing_else(writer: Writer
         )
         assert history.cost(connection, "2025-12-31T00:00:00Z").undo_bytes == 5
         journal.prune(connection, "2025-12-31T00:00:00Z")
-        rows = {row.id: row.prepared.undo_record for row in journal.rows_for(connection, b"/music/a.mp3", AUDIO)}
-        assert rows == {new: b"12345", open_row: b"12345", old: b""}
+        files = (b"/music/a.mp3", b"/music/b.mp3")
+        rows = [row for path in files for row in journal.rows_for(connection, path, AUDIO)]
+        records = {row.id: row.prepared.undo_record for row in rows}
+        assert records == {new: b"12345", open_row: b"12345", old: b""}
         assert journal.history(connection, b"/music/a.mp3", AUDIO) == was
         assert (history.cost(connection).records, history.cost(connection).writes) == (1, 2)
 

@@ -224,6 +224,15 @@ def test_after_a_power_cut_files_whose_folder_was_not_durable_say_themselves_wha
     assert decided(pipeline).outcome is Outcome.WRITTEN
 
 
+def test_what_was_cut_off_behind_its_rename_is_made_durable_by_the_next_start(pipeline: Pipeline) -> None:
+    asyncio.run(pipeline.decide(due(pipeline)[0]))
+    pipeline._renames.taken()
+    files = pipeline.files = Workers()  # type: ignore[assignment]
+    assert asyncio.run(pipeline.recover()) == 1
+    assert files.asked.count("MakeDurable") == 1
+    assert states(pipeline) == []
+
+
 def test_whoever_waits_for_long_is_waited_for_no_more(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renames, "_LONGEST_S", 0.0)
     files = pipeline.files = Workers()  # type: ignore[assignment]

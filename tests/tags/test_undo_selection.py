@@ -155,6 +155,18 @@ def test_a_record_that_does_not_give_the_file_back_is_known_beforehand(track: Pa
     assert refused.reason == Reason.NO_UNDO
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_folder_that_nobody_may_write_to_is_known_beforehand(
+    track: Path, monkeypatch: pytest.MonkeyPatch, pruned: bool
+) -> None:
+    first = change(track, {"genre": "Jazz"})
+    rows = [row(1, replace(first, undo_record=b"") if pruned else first)]
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    refused = foresee_undo(os.fsencode(track), rows, POLICY)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.READ_ONLY_PLACE
+
+
 def test_nothing_of_what_is_selected_may_be_left(track: Path) -> None:
     first, second = change(track, {"genre": "Jazz"}), change(track, {"genre": "Rock"})
     content = track.read_bytes()
@@ -189,3 +201,19 @@ def test_what_stays_beneath_our_own_undo_of_fields_is_not_lost(track: Path) -> N
     rows = [row(4, fields, kind=JournalKind.UNDO, undoes=(1,)), row(3, third), row(2, second)]
     undo(track, [*rows, row(1, first, undone=True)], {3})
     assert values(track, "genre", "mood", "TAGGER_MOOD") == {"genre": (), "mood": ("A",), "TAGGER_MOOD": ()}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("moved", [False, True])
+def test_rows_of_a_copy_that_is_gone_do_not_hold_up_the_other(track: Path, order: tuple[int, int], moved: bool) -> None:
+    old = track.read_bytes()
+    copy = track.with_name(f"copy{track.suffix}")
+    copy.write_bytes(old)
+    change(copy, {"mood": "Sad"})
+    gone, own = change(copy, {"genre": "Rock"}), change(track, {"genre": "Jazz"})
+    copy.unlink()
+    if moved:
+        track = track.rename(track.with_name(f"moved{track.suffix}"))
+    rows = sorted((row(order[0], gone), row(order[1], own)), key=lambda one: -one.id)
+    assert undo(track, rows, {1, 2}) == {}
+    assert track.read_bytes() == old

@@ -26,6 +26,7 @@ from tagger.tags.refusals import Reason
 
 HEADER_BYTES = 10  # of the tag
 _MAX_TAG_BYTES = 1 << 28  # four bytes of seven bits
+_MOST_TAGS = 1_000  # in a row: one of ten bytes costs more to look at than to write
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
 _KEPT_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 _ONE_SIZE_BYTES = 128  # a size below it is the same number in plain and in synchsafe bytes
@@ -37,6 +38,7 @@ class Tag:
     """A tag that can be spliced."""
 
     version: int  # 2, 3 or 4
+    revision: int = 0
     flags: int
     length: int  # bytes in the file: header, padding and footer included
     extended: bytes  # the extended header
@@ -61,12 +63,17 @@ NEW = Tag(version=4, flags=0, length=0, extended=b"", frames=())
 
 
 def leading_tags(file: BinaryIO) -> list[tuple[int, int]]:
-    """(offset, length) of the ID3v2 tags at the start of a file, stray `3DI` footers counted with the tag before."""
+    """(offset, length) of the ID3v2 tags at the start of a file, stray `3DI` footers counted with the tag before.
+
+    Raises FormatError where there are more than anybody could mean.
+    """
     tags: list[tuple[int, int]] = []
     position = 0
     while length := _tag_length(_read_at(file, position, HEADER_BYTES)):
         if _read_at(file, position + length, 3) == b"3DI":
             length += HEADER_BYTES
+        if len(tags) == _MOST_TAGS:
+            raise FormatError(Reason.ID3_TWICE, f"more than {_MOST_TAGS}")
         tags.append((position, length))
         position += length
     return tags
@@ -102,7 +109,15 @@ def parse(raw: bytes, offset: int) -> Tag:
         found, plain = (_with_plain_sizes(body, start) if version == 4 and not flags else ()), True
         if not found:
             raise
-    return Tag(version=version, flags=flags, length=len(raw), extended=extended, frames=found, plain_sizes=plain)
+    return Tag(
+        version=version,
+        revision=raw[4],
+        flags=flags,
+        length=len(raw),
+        extended=extended,
+        frames=found,
+        plain_sizes=plain,
+    )
 
 
 def _with_plain_sizes(body: bytes, offset: int) -> tuple[Frame, ...]:
@@ -131,7 +146,7 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     size = length - HEADER_BYTES - footer
     if size >= _MAX_TAG_BYTES:
         raise FormatError(Reason.ID3_TOO_LARGE)
-    header = bytes((old.version, 0, old.flags)) + synchsafe(size)
+    header = bytes((old.version, old.revision, old.flags)) + synchsafe(size)
     padding = bytes(length - needed)
     extended = _with_padding(old.extended, old.version, len(padding))
     last = Literal(b"3DI" + header) if footer else Literal(padding)

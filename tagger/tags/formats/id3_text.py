@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
-from tagger.tags.formats.base import Style
+from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.id3_frames import GENRE, GROUPING, TEXT, synchsafe
 from tagger.tags.formats.names import CARRIED
+from tagger.tags.refusals import Reason
 
 _COMMENT = (b"COMM", b"COM")
 _NO_LANGUAGE = b"XXX"
+_SIZE_BITS = {2: 24, 3: 32, 4: 28}  # of a frame
 
 
 def create(name: str, values: Sequence[str], version: int, style: Style) -> bytes:
-    """A new frame for a field by the name that edits use, or for one of `CARRIED`."""
+    """A new frame for a field by the name that edits use, or for one of `CARRIED`.
+
+    Raises FormatError where it would be larger than its size field can say.
+    """
     if name == "genre":
         return text_frame(GENRE[version == 2], None, values, version, style)
     if name == "grouping":
@@ -45,6 +50,8 @@ def text_frame(frame_id: bytes, description: str | None, values: Sequence[str], 
     else:  # each string begins with a byte order mark of its own
         strings = text.split("\0", 1) if description is not None else [text]
         body = b"\1" + language + b"\0\0".join(b"\xff\xfe" + string.encode("utf-16-le") for string in strings)
+    if len(body) >> _SIZE_BITS[version]:
+        raise FormatError(Reason.ID3_TOO_LARGE)
     if version == 2:
         return frame_id + len(body).to_bytes(3, "big") + body
     size = synchsafe(len(body)) if version == 4 else len(body).to_bytes(4, "big")

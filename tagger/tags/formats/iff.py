@@ -24,6 +24,7 @@ from tagger.tags.refusals import Reason
 from tagger.tags.splice import size, tidy
 
 _ROOM_ID = b"JUNK"
+_FORMS_64 = (b"RF64", b"BW64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Iff:
     audio: tuple[bytes, bytes]  # format and samples
 
     def matches(self, head: bytes) -> bool:
-        return head[:4] in (self.form, b"RF64", b"BW64") and head[8:12] in self.kinds
+        return head[:4] in (self.form, *_FORMS_64) and head[8:12] in self.kinds
 
     def read(self, file: BinaryIO) -> Content:
         tags, refusal = TagValues(), None
@@ -106,8 +107,11 @@ class Iff:
     def _chunks(self, file: BinaryIO) -> list[Chunk]:
         """Raises FormatError where the file cannot be read as chunks."""
         file.seek(0)
-        if file.read(4) != self.form:
+        mark = file.read(4)
+        if mark in _FORMS_64:
             raise FormatError(Reason.RIFF_64)
+        if mark != self.form:  # an ID3v2 tag in front of it, which is passed over to tell what a file is
+            raise FormatError(Reason.DAMAGED, f"other bytes in front of its {self.form.decode()}")
         return chunks_of(file, self.order, self.audio)
 
     def _tag_chunk(self, chunks: list[Chunk]) -> Chunk | None:

@@ -189,7 +189,7 @@ def _replaced(file: BinaryIO, layout: _Layout, content: Plan) -> Plan:
         patches += [_resized(atom, growth) for atom in grown]
         patches.append((outer.offset, outer.length, _free(outer.length - growth)))
         return _patched(file, patches)
-    reserve = PADDING_BYTES if _audio_follows(layout) else 0
+    reserve = PADDING_BYTES if growth and _audio_follows(layout) else 0
     if reserve:
         patches.append((ilst.end, 0, _free(reserve)))
     patches += [_resized(atom, growth + reserve) for atom in grown]

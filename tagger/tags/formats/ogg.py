@@ -23,7 +23,18 @@ from tagger.tags.formats.ogg_codecs import (
     VORBIS_CODEC,
     Codec,
 )
-from tagger.tags.formats.ogg_pages import FIRST, HEADER_BYTES, LAST, Page, build, is_intact, pages, paginate, renumbered
+from tagger.tags.formats.ogg_pages import (
+    FIRST,
+    HEADER_BYTES,
+    LAST,
+    MAX_NUMBER,
+    Page,
+    build,
+    is_intact,
+    pages,
+    paginate,
+    renumbered,
+)
 from tagger.tags.formats.payload import identity, identity_of_ranges
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import cut, size, tidy
@@ -114,11 +125,13 @@ class Ogg:
         """The file with these packets behind the identification."""
         first = stream.pages[0]
         laid_out = paginate(packets, stream.header_pages - 1)
+        shift = 1 + len(laid_out) - stream.header_pages
+        if stream.pages[-1].number + shift > MAX_NUMBER:
+            raise FormatError(Reason.OGG_GAP, "page numbers that leave none for another page")
         segments: list[Segment] = [Copy(0, first.end)]
         for number, (flags, granule, lacing, body) in enumerate(laid_out, start=first.number + 1):
             segments += build(flags, granule, first.serial, number, lacing, body, file)
         audio = stream.pages[stream.header_pages :]
-        shift = 1 + len(laid_out) - stream.header_pages
         if shift == 0 and audio:
             segments.append(Copy(audio[0].offset, audio[-1].end - audio[0].offset))
         else:

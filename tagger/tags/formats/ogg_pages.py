@@ -15,6 +15,7 @@ from tagger.tags.splice import cut, size
 
 HEADER_BYTES = 27
 CONTINUED, FIRST, LAST = 1, 2, 4
+MAX_NUMBER = (1 << 32) - 1  # of a page
 _POLYNOMIAL = 0x04C11DB7
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _MAX_SEGMENTS = 255
