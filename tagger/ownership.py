@@ -85,7 +85,14 @@ def history(rows: Sequence[JournalRow], vetoes: Iterable[Field]) -> History:
         before={field: fields[field][0].own for field in _STANDARD if ours[field]},
         released=frozenset(field for field in names if any(row.released for row, _ in ours[field])),
         vetoes=frozenset(vetoes),
+        bundle_id=_last_bundle(rows),
     )
+
+
+def _last_bundle(rows: Sequence[JournalRow]) -> str | None:
+    """Of the newest write that is neither undone nor released."""
+    standing = (row for row in rows if row.kind is JournalKind.WRITE and row.state in _DONE)
+    return next((row.prepared.bundle_id for row in standing if not row.undone and not row.released), None)
 
 
 def taken_back(rows: Sequence[JournalRow], undo_id: int) -> set[str]:

@@ -132,6 +132,7 @@ class Policy:
     v23_mood: str = "TXXX:MOOD"  # or "TMOO"
     preserve_mtime: bool = False
     break_hardlinks: bool = False
+    rewrite: bool = True  # False: what another bundle wrote stays as it is
     read_only: tuple[str, ...] = ()  # folders in which nothing is written
 
     def digest(self) -> str:
@@ -146,6 +147,7 @@ class History:
     before: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)  # of those, what the user had there
     released: frozenset[Field] = frozenset()  # of those, where a change by the user is no veto: `write --again`
     vetoes: frozenset[Field] = frozenset()
+    bundle_id: str | None = None  # of the last write that stands, None once `write --again` was said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

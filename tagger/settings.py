@@ -52,6 +52,7 @@ class Settings:
     prune_days: int
     catalog: Path
     bundle: Path | None  # None: the shipped one
+    rewrite: bool  # whether what another bundle wrote follows this one
     device: str  # one of DEVICES
     file_workers: int  # 0: from the number of cores
     worker_memory_mb: int
@@ -97,7 +98,11 @@ def tables(settings: Settings) -> dict[str, dict[str, Any]]:
             "prune_days": settings.prune_days,
         },
         "catalog": {"path": str(settings.catalog)},
-        "model": {"bundle": str(settings.bundle or ""), "device": settings.device},
+        "model": {
+            "bundle": str(settings.bundle or ""),
+            "rewrite": settings.rewrite,
+            "device": settings.device,
+        },
         "workers": {
             "file_workers": settings.file_workers,
             "memory_mb": settings.worker_memory_mb,
@@ -116,6 +121,11 @@ def config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
         return absolute(str(named), environ)
     usual = usual_config_path(environ)
     return usual if usual.exists() else None
+
+
+def own_config_path(config: Path | None, environ: Mapping[str, str]) -> Path:
+    """The user's settings file, also where there is none yet."""
+    return config_path(config, environ) or usual_config_path(environ)
 
 
 def usual_config_path(environ: Mapping[str, str]) -> Path:
@@ -159,6 +169,7 @@ def _settings(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
         prune_days=values["library.prune_days"],
         catalog=values["catalog.path"] or usual_catalog_path(environ),
         bundle=values["model.bundle"],
+        rewrite=values["model.rewrite"],
         device=values["model.device"],
         file_workers=values["workers.file_workers"],
         worker_memory_mb=values["workers.memory_mb"],
@@ -323,6 +334,7 @@ _KEYS: dict[str, Check] = {
     "library.prune_days": _whole(1, 3650),
     "catalog.path": _file,
     "model.bundle": _file,
+    "model.rewrite": _flag,
     "model.device": _one_of(*DEVICES),
     "workers.file_workers": _whole(0, 64),
     "workers.memory_mb": _whole(64, 65536),

@@ -83,12 +83,14 @@ def put_bundle(
 
 
 def put_analysis(connection: Connection, identity: str, analysis: Analysis, length_seconds: float, now: float) -> None:
-    """What a bundle heard in a recording; an earlier analysis by the same bundle is replaced."""
+    """What a bundle heard in a recording; it takes the place of what was heard before, by this bundle or another.
+
+    So a catalog that is heard anew answers from the older analysis until this moment, and never grows.
+    """
     values = asdict(analysis) | {"identity": identity, "analyzed_at": now}
     values["probabilities"] = {head: dict(labels) for head, labels in analysis.probabilities.items()}
-    connection.execute(
-        upsert(analyses).values(values).on_conflict_do_update(index_elements=["identity", "bundle_id"], set_=values)
-    )
+    connection.execute(delete(analyses).where(analyses.c.identity == identity))
+    connection.execute(insert(analyses).values(values))
     connection.execute(
         update(recordings).where(recordings.c.identity == identity).values(length_seconds=length_seconds)
     )
@@ -149,11 +151,16 @@ def forget_decision(connection: Connection, track_id: int) -> None:
     connection.execute(delete(decisions).where(decisions.c.track_id == track_id))
 
 
-def mark_missing(connection: Connection, track_ids: Iterable[int], now: float) -> None:
-    rows = list(track_ids)
+def mark_missing(
+    connection: Connection, track_ids: Iterable[int], now: float, *, not_seen_since: float | None = None
+) -> int:
+    """How many tracks are missing from now on; not those that were seen since a time."""
+    rows, marked = list(track_ids), 0
+    unseen = true() if not_seen_since is None else tracks.c.seen_at < not_seen_since
     for start in range(0, len(rows), 500):
-        part = tracks.c.id.in_(rows[start : start + 500])
-        connection.execute(update(tracks).where(part, tracks.c.missing_since.is_(None)).values(missing_since=now))
+        part = tracks.c.id.in_(rows[start : start + 500]) & tracks.c.missing_since.is_(None) & unseen
+        marked += connection.execute(update(tracks).where(part).values(missing_since=now)).rowcount
+    return marked
 
 
 def mark_present(connection: Connection, track_id: int, now: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, and_, case, exists, func, or_, select, true
 
 from tagger.catalog import journal
 from tagger.catalog.schema import analyses, decisions, failures, recordings, track_values, tracks, vetoes
@@ -154,8 +154,18 @@ def tracks_of(connection: Connection, identity: str) -> list[KnownFile]:
     return [_known(row) for row in connection.execute(query.order_by(tracks.c.path))]
 
 
-def due_for_listening(connection: Connection, bundle_id: str, now: float, after: int, limit: int) -> list[Due]:
-    """Present tracks whose recording has no analysis by the bundle, without a failure that waits; id ascending."""
+def due_for_listening(
+    connection: Connection,
+    bundle_id: str,
+    now: float,
+    after: int,
+    limit: int,
+    only: Sequence[bytes] | None = None,
+) -> list[Due]:
+    """Present tracks whose recording has no analysis by the bundle, without a failure that waits; id ascending.
+
+    `only`: of these few paths.
+    """
     heard = exists().where(analyses.c.identity == tracks.c.identity, analyses.c.bundle_id == bundle_id)
     waiting = exists().where(
         failures.c.track_id == tracks.c.id,
@@ -165,6 +175,7 @@ def due_for_listening(connection: Connection, bundle_id: str, now: float, after:
     query = (
         select(tracks.c.id, tracks.c.path, tracks.c.root, tracks.c.identity)
         .where(tracks.c.id > after, tracks.c.missing_since.is_(None), tracks.c.identity != "", ~heard, ~waiting)
+        .where(_is_one_of(only))
         .order_by(tracks.c.id)
         .limit(limit)
     )
@@ -172,9 +183,19 @@ def due_for_listening(connection: Connection, bundle_id: str, now: float, after:
 
 
 def due_for_decision(
-    connection: Connection, bundle_id: str, policy_digest: str, program_version: str, now: float, after: int, limit: int
+    connection: Connection,
+    bundle_id: str,
+    policy_digest: str,
+    program_version: str,
+    now: float,
+    after: int,
+    limit: int,
+    only: Sequence[bytes] | None = None,
 ) -> list[Due]:
-    """Present tracks that the bundle has heard and whose last decision was made on another state; id ascending."""
+    """Present tracks that the bundle has heard and whose last decision was made on another state; id ascending.
+
+    `only`: of these few paths.
+    """
     refused = decisions.c.outcome == Outcome.REFUSED
     stands = and_(
         decisions.c.outcome != Outcome.DRY_RUN,
@@ -201,11 +222,15 @@ def due_for_decision(
         select(tracks.c.id, tracks.c.path, tracks.c.root, tracks.c.identity)
         .outerjoin(decisions, decisions.c.track_id == tracks.c.id)
         .where(tracks.c.id > after, tracks.c.missing_since.is_(None), heard, ~waiting)
-        .where(or_(decisions.c.track_id.is_(None), ~stands))
+        .where(or_(decisions.c.track_id.is_(None), ~stands), _is_one_of(only))
         .order_by(tracks.c.id)
         .limit(limit)
     )
     return [_due(row) for row in connection.execute(query)]
+
+
+def _is_one_of(paths: Sequence[bytes] | None) -> ColumnElement[bool]:
+    return true() if paths is None else tracks.c.path.in_(paths)
 
 
 def analysis_of(connection: Connection, identity: str, bundle_id: str) -> Analysis | None:

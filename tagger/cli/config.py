@@ -48,10 +48,7 @@ def init(
     Example:
       tagger config init
     """
-    named = config or os.environ.get("TAGGER_CONFIG")
-    path = options.absolute(config) if config else settings_of_file.usual_config_path(os.environ)
-    if named and not config:
-        path = settings_of_file.absolute(str(named), os.environ)
+    path = settings_of_file.own_config_path(config, os.environ)
     if path.exists() and not force:
         raise TaggerError(f"{path} is there already; --force replaces it")
     text = settings_of_file.shipped("config.toml").read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ class PrepareUndo:
     path: bytes
     rows: Sequence[JournalRow]
     policy: Policy
-    selected: frozenset[int]
+    selected: frozenset[int] | None  # None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class PlanUndo:
     path: bytes
     rows: Sequence[JournalRow]
     policy: Policy
-    selected: frozenset[int]
+    selected: frozenset[int] | None  # None: all
 
 
 @dataclass(frozen=True, slots=True)

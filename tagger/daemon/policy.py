@@ -24,5 +24,6 @@ def policy_of(settings: Settings, header: BundleHeader) -> Policy:
         v23_mood=tags.v23_mood,
         preserve_mtime=tags.preserve_mtime,
         break_hardlinks=tags.break_hardlinks,
+        rewrite=settings.rewrite,
         read_only=tuple(map(str, settings.read_only)),
     )

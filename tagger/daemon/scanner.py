@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from tagger.catalog import store, views
 from tagger.catalog.views import Due, Standing
 from tagger.daemon.pipeline import Pipeline, Result, StoppingError, program_version
 from tagger.daemon.report import Reporter, ScanCounts
+from tagger.daemon.turns import Turn, Turns
 from tagger.library import mounts
 from tagger.library.settle import Settling, age_s
 from tagger.library.walk import Found, Walk
@@ -21,6 +23,12 @@ from tagger.tags.fields import OLDER_TAG, PREFIX, field_of
 _Item = TypeVar("_Item")
 _PAGE = 2000
 """Tracks asked of the catalog at once."""
+_FILES = 500
+"""Files that are named to the catalog at once."""
+_Page = Callable[[Sequence[bytes] | None, int], list[Due]]
+_DECIDE = "decide on"
+_BREATH = 200
+"""Files that are passed without a pause; a cold disk shows so many in a second or two."""
 
 
 @dataclass(slots=True)
@@ -33,19 +41,24 @@ class _Look:
 
 @dataclass(slots=True, kw_only=True)
 class Scanner:
-    """Scans with one pipeline; `in_flight` tracks are under way at once, which bounds the memory."""
+    """Scans with one pipeline; `in_flight` tracks are under way at once, which bounds the memory.
+
+    Between its steps it gives way to others' turns; what they change meanwhile is asked of the catalog, not remembered.
+    """
 
     pipeline: Pipeline
     reporter: Reporter
     exclude: tuple[str, ...]
     settle_s: float
     in_flight: int
+    turn: Turn = field(default_factory=lambda: Turn(Turns()))
     counts: ScanCounts = field(default_factory=ScanCounts)
     _last: dict[bytes, _Look] = field(default_factory=dict)
 
     async def scan(self, roots: Sequence[bytes], limit: int | None = None) -> ScanCounts:
         """One pass; young files come at its end, when they have stood still. `limit`: so many tracks are heard."""
         young: list[tuple[bytes, bytes]] = []
+        given = self.turn.given
         for root in roots:
             await self._look(root, young)
         if settled := await self.pipeline.recover():  # now it is known what was moved, and what is gone
@@ -56,7 +69,7 @@ class Scanner:
             await self.work(roots, limit)
         self.counts.unchanged = max(0, self.counts.seen - self._touched())
         with self.pipeline.writer.begin() as connection:
-            changes = views.changes(connection)
+            changes = views.changes(connection) if self.turn.given == given else -1
         for last in (self._last[root] for root in roots if root in self._last):
             last.changes = changes
         return self.counts
@@ -70,7 +83,16 @@ class Scanner:
                 store.mark_missing(connection, [known.track_id], time.time())
                 self.counts.missing += 1
         if found is not None and (known is None or known.missing or known.stat != found.stat):
-            await self._inspect(found, root)
+            await self._inspect(path, root)
+
+    def is_news(self, path: bytes) -> bool:
+        """Whether a file is not as the catalog knows it; of our own writes it does, and they are none."""
+        found = found_at(path)
+        with self.pipeline.writer.begin() as connection:
+            known = views.known_file(connection, path)
+        if known is None or known.missing:
+            return found is not None
+        return found is None or known.stat != found.stat
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -102,7 +124,7 @@ class Scanner:
         files = number = 0
         for number, found in enumerate(walk.files(), start=1):
             files = hash((files, found))
-            if number % _PAGE == 0:
+            if number % _BREATH == 0:
                 await self._breathe()
         if files != last.files:
             return False
@@ -120,7 +142,7 @@ class Scanner:
     ) -> None:
         """Side by side with the catalog: what is gone is marked, what is new or changed is inspected."""
         gone: list[Standing] = []
-        changed: list[Found] = []
+        changed: list[bytes] = []
         files, now = 0, time.time()
         for found, row in merged(walk.files(), self._standing(root)):
             if found is None:
@@ -129,24 +151,25 @@ class Scanner:
                 continue
             files = hash((files, found))
             self.counts.seen += 1
-            if self.counts.seen % _PAGE == 0:
+            if self.counts.seen % _BREATH == 0:
                 await self._breathe()
             if row is not None and row.equals(found.stat) and row.track_id not in failed_before:
                 continue
             if age_s(found.stat, now) < self.settle_s:
                 young.append((found.path, root))
             else:
-                changed.append(found)
+                changed.append(found.path)
         self._last.pop(root, None)
         if mark_gone and not walk.unreadable:  # else there is more to see another time
             self._last[root] = _Look(files)
         if mark_gone:
-            self._mark_gone(root, gone, walk.unreadable)
-        await self._each(changed, lambda found: self._inspect(found, root), "look at")
+            self._mark_gone(root, gone, walk.unreadable, now)
+        await self._each(changed, lambda path: self._inspect(path, root), "look at")
 
     async def _breathe(self) -> None:
-        """A signal is heard on the way through a large library."""
+        """A signal is heard on the way through a large library, and whoever waits is let in."""
         await asyncio.sleep(0)
+        await self.turn.give_way()
         if self.pipeline.stopping:
             raise StoppingError
 
@@ -161,8 +184,11 @@ class Scanner:
                 return
             after = page[-1].path
 
-    def _mark_gone(self, root: bytes, gone: Sequence[Standing], unreadable: Sequence[bytes]) -> None:
-        """What is not there is missing, unless nobody can say: an unreadable folder, a disk that is not mounted."""
+    def _mark_gone(self, root: bytes, gone: Sequence[Standing], unreadable: Sequence[bytes], began: float) -> None:
+        """What is not there is missing, unless nobody can say: an unreadable folder, a disk that is not mounted.
+
+        Nor is what came, or came back under another name, after this look began.
+        """
         inner = {row.root for row in gone} - {root}
         with self.pipeline.writer.begin() as connection:
             absent = [other for other in inner if mounts.trouble(other, views.device_of(connection, other))]
@@ -170,12 +196,14 @@ class Scanner:
         there = [row for row in gone if row.missing_since is None]
         ids = [row.track_id for row in there if not row.path.startswith(hidden or (b"\0",))]
         with self.pipeline.writer.begin() as connection:
-            store.mark_missing(connection, ids, time.time())
-        self.counts.missing += len(ids)
+            self.counts.missing += store.mark_missing(connection, ids, time.time(), not_seen_since=began)
 
-    async def _inspect(self, found: Found, root: bytes) -> None:
+    async def _inspect(self, path: bytes, root: bytes) -> None:
+        found = found_at(path)
+        if found is None:  # it went while it waited; whoever looks next says so
+            return
         with self.pipeline.writer.begin() as connection:
-            known = views.known_file(connection, found.path)
+            known = views.known_file(connection, path)
         failure = await self.pipeline.inspect(found, root, known)
         if failure:
             self._failed(found.path, failure.reason, failure.detail)
@@ -187,49 +215,68 @@ class Scanner:
             settling.add(path, time.monotonic())
         while len(settling):
             await asyncio.sleep(min(self.settle_s, 0.5))
-            if self.pipeline.stopping:
-                raise StoppingError
+            await self._breathe()
             for path in settling.ready(time.monotonic()):
                 await self.take(path, roots[path])
 
     # --- working --------------------------------------------------------------------------------------------------
 
     async def work(self, roots: Sequence[bytes], limit: int | None = None) -> None:
-        """All that is due under these roots, or of these files: listening, with each write behind it, then the rest."""
-        header = self.pipeline.header
-        now = time.time()
+        """All that is due under these roots: listening, with each write behind it, then the rest."""
+        below = tuple(root.rstrip(b"/") + b"/" for root in roots)
+        await self._work(lambda due: due.path.startswith(below), None, limit)
 
-        def listening(after: int) -> list[Due]:
-            with self.pipeline.writer.begin() as connection:
-                return views.due_for_listening(connection, header.id, now, after, _PAGE)
+    async def work_on(self, files: Sequence[bytes]) -> None:
+        """What is due of these files; the catalog is asked for no other."""
+        for start in range(0, len(files), _FILES):
+            await self._work(lambda due: True, files[start : start + _FILES])
 
-        def deciding(after: int) -> list[Due]:
-            digest, program = self.pipeline.policy.digest(), program_version()
-            with self.pipeline.writer.begin() as connection:
-                return views.due_for_decision(connection, header.id, digest, program, now, after, _PAGE)
+    async def decide(self, paths: Sequence[bytes]) -> None:
+        """Decides on, and writes, what is known and due of these files, or below these folders."""
+        files, below = frozenset(paths), tuple(path.rstrip(b"/") + b"/" for path in paths)
+        waiting = await self._due(self._deciding, None)
+        await self._each(
+            [one for one in waiting if one.path in files or one.path.startswith(below)], self._decide, _DECIDE
+        )
 
+    async def _work(self, meant: Callable[[Due], bool], only: Sequence[bytes] | None, limit: int | None = None) -> None:
         heard: set[int] = set()
-        while batch := _one_a_recording(due for due in self._under(roots, listening) if due.track_id not in heard):
-            await self._each(batch[:limit], self._listen, "listen to")
-            await self.pipeline.make_durable()
+        while batch := [
+            due for due in await self._due(self._listening, only) if meant(due) and due.track_id not in heard
+        ]:
+            batch = _one_a_recording(batch)[:limit]
+            await self._each(batch, self._listen, "listen to")
             heard |= {due.track_id for due in batch}  # a copy whose twin failed is still due, and fails by itself
             if limit is not None:
                 return
         # a dry run's decisions never count as decided: what it has just shown must not come again
         shown = heard if self.pipeline.dry_run else set()
-        waiting = [due for due in self._under(roots, deciding) if due.track_id not in shown]
-        await self._each(waiting, self._decide, "decide on")
-        await self.pipeline.make_durable()
+        waiting = [due for due in await self._due(self._deciding, only) if meant(due) and due.track_id not in shown]
+        await self._each(waiting, self._decide, _DECIDE)
 
-    def _under(self, roots: Sequence[bytes], page: Callable[[int], list[Due]]) -> Iterator[Due]:
-        after = 0
-        below = tuple(root.rstrip(b"/") + b"/" for root in roots)
-        while due := page(after):
-            yield from (one for one in due if one.path in roots or one.path.startswith(below))
-            after = due[-1].track_id
+    async def _due(self, page: _Page, only: Sequence[bytes] | None) -> list[Due]:
+        found: list[Due] = []
+        while due := page(only, found[-1].track_id if found else 0):
+            found += due
+            await self._breathe()
+        return found
+
+    def _listening(self, only: Sequence[bytes] | None, after: int) -> list[Due]:
+        with self.pipeline.writer.begin() as connection:
+            return views.due_for_listening(connection, self.pipeline.header.id, time.time(), after, _PAGE, only)
+
+    def _deciding(self, only: Sequence[bytes] | None, after: int) -> list[Due]:
+        bundle_id, digest = self.pipeline.header.id, self.pipeline.policy.digest()
+        with self.pipeline.writer.begin() as connection:
+            return views.due_for_decision(
+                connection, bundle_id, digest, program_version(), time.time(), after, _PAGE, only
+            )
 
     async def _listen(self, due: Due) -> None:
-        self._count(due, await self.pipeline.listen(due))
+        with self.pipeline.writer.begin() as connection:
+            heard = views.analysis_of(connection, due.identity, self.pipeline.header.id)
+        if heard is None:  # else it was heard while others had their turn
+            self._count(due, await self.pipeline.listen(due))
 
     async def _decide(self, due: Due) -> None:
         self._count(due, await self.pipeline.decide(due))
@@ -257,28 +304,36 @@ class Scanner:
         return self.counts.written + self.counts.skipped + self.counts.failed
 
     async def _each(self, items: Sequence[_Item], do: Callable[[_Item], Awaitable[None]], what: str) -> None:
-        """Does it for every item, `in_flight` at once. After an error, or a signal, what is under way ends first."""
-        waiting, done, broken = iter(items), 0, False
+        """Does it for every item, `in_flight` at once. After an error, or a signal, what is under way ends first.
+
+        So it does where others wait: they have their turn between two items.
+        """
+        waiting, done, broken = deque(items), 0, False
 
         async def take_one_after_the_other() -> None:
             nonlocal done, broken
-            for item in waiting:
+            while waiting:
                 if self.pipeline.stopping:
                     raise StoppingError
                 if broken:
                     return
                 try:
-                    await do(item)
+                    await do(waiting.popleft())
                 except BaseException:
                     broken = True
                     raise
                 done += 1
                 self.reporter.progress(done, len(items), what)
+                if self.turn.over:
+                    return
 
-        workers = (take_one_after_the_other() for _ in range(min(self.in_flight, len(items))))
-        for ended in await asyncio.gather(*workers, return_exceptions=True):
-            if ended is not None:
-                raise ended
+        while waiting:
+            await self.turn.give_way()
+            workers = (take_one_after_the_other() for _ in range(min(self.in_flight, len(waiting))))
+            for ended in await asyncio.gather(*workers, return_exceptions=True):
+                if ended is not None:
+                    raise ended
+            await self.pipeline.make_durable()
 
 
 def _one_a_recording(due: Iterable[Due]) -> list[Due]:

@@ -90,6 +90,18 @@ def prune(settings: Settings, before: str, reporter: Reporter) -> PruneReport:
         held.release()
 
 
+def use(settings: Settings, reporter: Reporter) -> bool:
+    """Has a running daemon listen with the bundle of these settings; False where none runs.
+
+    Raises TaggerError where it does not take it.
+    """
+    if lock.holder(settings.catalog) is None:
+        return False
+    bundle = None if settings.bundle is None else os.fsencode(settings.bundle).hex()
+    control.ask(settings.catalog, {"do": "use", "bundle": bundle, "rewrite": settings.rewrite}, reporter)
+    return True
+
+
 def write(settings: Settings, paths: Sequence[bytes], reporter: Reporter, *, again: bool) -> ScanCounts:
     """Writes what is known and pending; `again` lifts the vetoes of `paths` first."""
     if lock.holder(settings.catalog) is not None:

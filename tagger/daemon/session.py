@@ -66,6 +66,15 @@ def bundle_of(settings: Settings) -> tuple[Path, BundleHeader]:
     return path, header
 
 
+async def switch(pipeline: Pipeline, settings: Settings) -> None:
+    """The pipeline listens with the settings' bundle from now on. Raises TaggerError where it is no good."""
+    path, header = bundle_of(settings)
+    await pipeline.model.use(str(path))
+    pipeline.header, pipeline.policy = header, policy_of(settings, header)
+    with pipeline.writer.begin() as connection:
+        store.put_bundle(connection, header.id, header.name, header.version, header.labels, header.card)
+
+
 def file_workers(settings: Settings) -> int:
     return settings.file_workers or min(os.cpu_count() or 1, MOST_FILE_WORKERS)
 

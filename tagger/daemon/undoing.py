@@ -10,6 +10,7 @@ from tagger.catalog.engine import Connection, Writer
 from tagger.daemon import jobs
 from tagger.daemon.pipeline import Pipeline
 from tagger.daemon.report import PruneReport, Reporter, UndoReport
+from tagger.daemon.turns import Turn
 from tagger.ownership import of_one_file
 from tagger.records import (
     Dropped,
@@ -28,18 +29,29 @@ from tagger.records import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A file that was written: where it lies now, its root where it is a track, and which writes are meant."""
+    """A file that was written: where it lies now, its root where it is a track, and which writes are meant.
+
+    None: all that were made until it is this file's turn.
+    """
 
     path: bytes
     identity: str
     root: bytes | None
-    selected: frozenset[int] = frozenset()
+    selected: frozenset[int] | None = frozenset()
 
 
 async def undo(
-    pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selection, reporter: Reporter, *, dry_run: bool
+    pipeline: Pipeline,
+    paths: Sequence[bytes] | None,
+    selection: Selection,
+    reporter: Reporter,
+    *,
+    dry_run: bool,
+    turn: Turn | None = None,
 ) -> UndoReport:
     """Takes the selected writes back in these files, or below these folders; None: in all. One never holds up another.
+
+    Gives way between two files where there is a `turn`.
 
     Raises TaggerError where no write has the run or the bundle that is asked for.
     """
@@ -53,6 +65,9 @@ async def undo(
     for number, file in enumerate(files, start=1):
         await (_foresee if dry_run else _undo)(pipeline, file, reporter, report)
         reporter.progress(number, len(files), "undo")
+        if turn is not None and turn.over:
+            await pipeline.make_durable()  # with the vetoes: what is undone is not written again meanwhile
+            await turn.give_way()
     await pipeline.make_durable()
     return report
 
@@ -84,6 +99,7 @@ def _written(pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selec
     """The files of the journal with writes that are meant, each where it lies now."""
     found: dict[bytes, _File] = {}
     wanted = None if paths is None else frozenset(paths)
+    everything = selection == Selection()
     with pipeline.writer.begin() as connection:
         selected = journal.selected(connection, selection)
         if not selected and (selection.run is not None or selection.bundle_id is not None):
@@ -91,8 +107,8 @@ def _written(pipeline: Pipeline, paths: Sequence[bytes] | None, selection: Selec
         for (path, identity), ids in selected.items():
             for now in _places(connection, path, identity):
                 if wanted is None or _among(now.path, wanted):
-                    earlier = found.get(now.path, now).selected
-                    found[now.path] = replace(now, selected=earlier.union(ids))
+                    earlier = found.get(now.path, now).selected or frozenset()
+                    found[now.path] = replace(now, selected=None if everything else earlier.union(ids))
     return list(found.values())
 
 
@@ -148,10 +164,10 @@ async def _undo(pipeline: Pipeline, file: _File, reporter: Reporter, report: Und
         reporter.say(f"{name}: {field}: {why}")
 
 
-def _taken_back(rows: Sequence[JournalRow], selected: Collection[int]) -> list[int]:
+def _taken_back(rows: Sequence[JournalRow], selected: Collection[int] | None) -> list[int]:
     """The writes that an undo takes back: with those that are meant all that were before, on which it may rest."""
     writes = (row for row in rows if row.state is JournalState.RENAMED and row.kind is JournalKind.WRITE)
-    return [row.id for row in writes if row.undone or row.id in selected]
+    return [row.id for row in writes if selected is None or row.undone or row.id in selected]
 
 
 async def _foresee(pipeline: Pipeline, file: _File, reporter: Reporter, report: UndoReport) -> None:

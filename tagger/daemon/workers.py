@@ -138,7 +138,7 @@ class ModelWorker:
     """The process with the network; recordings that wait together are heard together."""
 
     def __init__(self, bundle: str, device: str, *, batch: int, timeout_s: float, inherited: Sequence[int]) -> None:
-        self._arguments = (bundle, device)
+        self._bundle, self._device = bundle, device
         self._batch, self._timeout_s, self._inherited = batch, timeout_s, inherited
         self._worker: Worker | None = None
         self._waiting: list[tuple[Decoded, asyncio.Future[Analysis | Failure]]] = []
@@ -152,6 +152,11 @@ class ModelWorker:
             if not future.done():
                 await self._hear_waiting()
         return await future
+
+    async def use(self, bundle: str) -> None:
+        """Another bundle from now on."""
+        await self.close()
+        self._bundle = bundle
 
     async def close(self) -> None:
         async with self._busy:
@@ -187,7 +192,7 @@ class ModelWorker:
         return None if isinstance(answer, Broken) else answer
 
     async def _started(self) -> Worker:
-        worker = await Worker.start("tagger.daemon.model_worker", *self._arguments, inherited=self._inherited)
+        worker = await Worker.start("tagger.daemon.model_worker", self._bundle, self._device, inherited=self._inherited)
         word = await worker.first_word(120)
         if isinstance(word, Broken):
             raise TaggerError(word.detail)

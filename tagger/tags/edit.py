@@ -40,6 +40,8 @@ def propose(inspection: Inspection, analysis: Analysis, policy: Policy, history:
     refused = lies_read_only(inspection.path, policy) or inspection.refusal or refusal(inspection.stat, policy)
     if refused:
         return refused
+    if not policy.rewrite and history.bundle_id not in (None, analysis.bundle_id):
+        return Unchanged(notes={"model": f"{history.bundle_id} wrote it, and stays: model.rewrite = false"})
     edits: list[FieldEdit] = []
     notes: dict[str, str] = {}
     for field in STANDARD:

@@ -29,6 +29,12 @@ class Pipeline:
         with self.writer.begin() as connection:
             store.put_unreadable(connection, found.path, root, found.stat, FAILURE, time.time())
 
+    async def recover(self) -> int:
+        return 0
+
+    async def make_durable(self) -> None:
+        return
+
 
 class Silent:
     interactive = False
