@@ -95,7 +95,7 @@ def info_text(part: bytes) -> str:
 
 
 def _decoded(text: bytes) -> str:
-    """Of ID3v1 and LIST INFO, where nobody declares the encoding: UTF-8, as FFmpeg takes it, wherever it can be that."""
+    """Of ID3v1 or LIST INFO, which declare no encoding: UTF-8, as FFmpeg takes it, wherever it can be that."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
