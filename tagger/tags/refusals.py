@@ -81,5 +81,6 @@ class Reason(StrEnum):
 
     # WMA, ASF
     ASF_PROTECTED = "a WMA file that is protected or signed (DRM)"
+    ASF_STREAM = "a WMA file with a stream of commands, with which its copy could not be checked"
     ASF_TWICE = "a WMA file with its header, or a part of it, more than once"
     ASF_TOO_LARGE = "a value would grow past what a WMA attribute can hold"

@@ -271,6 +271,24 @@ def test_an_id3v1_tag_in_frames(tmp_path: Path) -> None:
     assert tag.getall("COMM")[0].desc == ""
 
 
+def test_an_id3v1_tag_in_utf_8(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    v1(path, title="räksmörgås".encode().decode("latin-1"), artist="Björk")
+    assert (carried(path)["title"], carried(path)["artist"]) == (("räksmörgås",), ("Björk",))
+    write(path)
+
+
+def test_an_ape_tag_with_the_names_of_vorbis_comments(tmp_path: Path) -> None:
+    path = write_audio(tmp_path, "mp3", 0.5)
+    tag = mutagen.apev2.APEv2()
+    tag.update({"Title": "x", "DATE": "2008", "Tracknumber": "01/16", "ALBUMARTIST": "Various", "DiscNumber": "2"})
+    tag.save(path)
+    assert carried(path) == {
+        "title": ("x",), "date": ("2008",), "track": ("01/16",), "albumartist": ("Various",), "disc": ("2",),
+    }  # fmt: skip
+    write(path)
+
+
 def test_an_id3v1_genre_is_not_taken_over(tmp_path: Path) -> None:
     path = make(tmp_path, "mp3, v1")
     write(path, sure=0.3)

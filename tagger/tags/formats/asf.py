@@ -32,7 +32,15 @@ from tagger.tags.formats.asf_objects import (
     packets,
     read_header,
 )
-from tagger.tags.formats.asf_values import FILE_SIZE_AT, declared_size, is_encrypted, length_seconds, sound, values
+from tagger.tags.formats.asf_values import (
+    FILE_SIZE_AT,
+    declared_size,
+    has_short_stream,
+    is_encrypted,
+    length_seconds,
+    sound,
+    values,
+)
 from tagger.tags.formats.base import PADDING_BYTES, Content, Copy, FormatError, Literal, Plan, Segment, Style
 from tagger.tags.formats.payload import identity_of_ranges
 from tagger.tags.refusals import Reason
@@ -211,6 +219,8 @@ def _check(file: BinaryIO, header: Header) -> None:
         raise FormatError(Reason.ASF_PROTECTED, "an encrypted stream")
     declared_size(header)
     sound(header)
+    if has_short_stream(header):
+        raise FormatError(Reason.ASF_STREAM)
     packets(file, header)
 
 

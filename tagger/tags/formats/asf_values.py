@@ -25,6 +25,7 @@ _FILE_PROPERTIES_BYTES = 104
 _BROADCAST = 1  # flag of a file: its size and length are not known
 _AUDIO = UUID("F8699E40-5B4D-11CF-A8FD-00805F5C442B").bytes_le
 _FLAGS_AT, _FORMAT_AT = 72, 78  # of a stream's flags and WAVEFORMATEX, in a Stream Properties Object
+_SHORTEST_STREAM_BYTES = 90  # with the ten bytes that mutagen reads of each WAVEFORMATEX
 _ENCRYPTED = 0x8000  # flag of a stream
 _CODECS = {0x0A: "wmavoice", 0x55: "mp3", 0x160: "wmav1", 0x161: "wmav2", 0x162: "wmapro", 0x163: "wmalossless"}
 
@@ -83,6 +84,11 @@ def is_encrypted(header: Header) -> bool:
     """Whether a stream's flags say so."""
     flags = (header.raw(one.offset + _FLAGS_AT, one.offset + _FLAGS_AT + 2) for one in _streams(header))
     return any(int.from_bytes(one, "little") & _ENCRYPTED for one in flags)
+
+
+def has_short_stream(header: Header) -> bool:
+    """Whether one is too short for a sound or a picture: commands, say, which mutagen takes for sound."""
+    return any(one.length < _SHORTEST_STREAM_BYTES for one in _streams(header))
 
 
 def _streams(header: Header) -> Iterator[AsfObject]:

@@ -11,7 +11,7 @@ kinds of size are the same number: FFmpeg, TagLib and mutagen, which guess by di
 Format: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0, https://id3.org/id3v2.4.0-structure and -frames.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -21,7 +21,7 @@ from tagger.tags.fields import STANDARD
 from tagger.tags.formats.base import Carried, Copy, FormatError, Literal, Segment, Style
 from tagger.tags.formats.id3_frames import TEXT, Frame, frames, from_synchsafe, sizes_look_plain, synchsafe
 from tagger.tags.formats.id3_text import carried_values, create, text_frame
-from tagger.tags.formats.id3_unsynchronised import View, unsynchronise, view
+from tagger.tags.formats.id3_unsynchronised import View, left_bare, unsynchronise, view
 from tagger.tags.refusals import Reason
 
 HEADER_BYTES = 10  # of the tag
@@ -109,6 +109,8 @@ def parse(raw: bytes, offset: int) -> Tag:
         found, plain = (_with_plain_sizes(body, start) if version == 4 and not flags else ()), True
         if not found:
             raise
+    if seen.data != body and left_bare(body):
+        _refuse_other_frames(found, frames(View(body), body, len(extended), start, version, flags))
     return Tag(
         version=version,
         revision=raw[4],
@@ -118,6 +120,12 @@ def parse(raw: bytes, offset: int) -> Tag:
         frames=found,
         plain_sizes=plain,
     )
+
+
+def _refuse_other_frames(found: Iterable[Frame], plain: Iterable[Frame]) -> None:
+    """A tag that says it is unsynchronised, and is not throughout, is plain to some programs (mutagen is one)."""
+    if [frame.id for frame in found] != [frame.id for frame in plain]:
+        raise FormatError(Reason.ID3_DAMAGED, "unsynchronised in part: where its frames begin is not certain")
 
 
 def _with_plain_sizes(body: bytes, offset: int) -> tuple[Frame, ...]:

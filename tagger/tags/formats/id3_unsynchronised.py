@@ -9,6 +9,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 _MARKED = re.compile(rb"\xff\x00")
+_BARE = re.compile(rb"\xff[\xe0-\xff]")
 _TO_MARK = re.compile(rb"\xff(?=[\x00\xe0-\xff])")
 
 
@@ -38,3 +39,8 @@ def synchronise(stored: bytes) -> bytes:
 def unsynchronise(data: bytes) -> bytes:
     """Bytes as they are stored. A 0xFF at the end stays bare: what follows it in a tag is a letter or padding."""
     return _TO_MARK.sub(b"\xff\x00", data)
+
+
+def left_bare(stored: bytes) -> bool:
+    """Whether a 0xFF stands there that unsynchronisation would have marked."""
+    return _BARE.search(stored) is not None

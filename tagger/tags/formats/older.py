@@ -23,7 +23,11 @@ Older = Mapping[str, tuple[str, ...]]
 
 _DATE = re.compile(r"(?<!\d)\d{4}(-\d\d(-\d\d)?)?(?!\d)")
 _OF_ID3 = {names.id3: name for name, names in CARRIED.items()}
-_OF_APE = {names.ape.upper(): name for name, names in CARRIED.items()} | {name.upper(): name for name in STANDARD}
+_OF_APE = {
+    **{names.vorbis: name for name, names in CARRIED.items()},  # as several programs have them in APE tags, too
+    **{names.ape.upper(): name for name, names in CARRIED.items()},
+    **{name.upper(): name for name in STANDARD},
+}
 _OF_INFO = {info: name for name, names in CARRIED.items() for info in names.info} | {"IGNR": "genre"}
 
 
@@ -73,7 +77,11 @@ def from_ape(raw: bytes) -> Older:
 def from_id3v1(raw: bytes) -> Older:
     """The 128 bytes."""
     frames = (ParseID3v1(raw) or {}).values()
-    return _known((_OF_ID3[frame.FrameID], map(str, frame.text)) for frame in frames if frame.FrameID in _OF_ID3)
+    return _known(
+        (_OF_ID3[frame.FrameID], [_decoded(str(text).encode("latin-1")) for text in frame.text])
+        for frame in frames
+        if frame.FrameID in _OF_ID3
+    )
 
 
 def from_info(parts: Iterable[bytes]) -> Older:
@@ -82,8 +90,12 @@ def from_info(parts: Iterable[bytes]) -> Older:
 
 
 def info_text(part: bytes) -> str:
-    """The text of an entry; nobody declares its encoding."""
-    text = part[8:].split(b"\0", 1)[0]
+    """The text of an entry."""
+    return _decoded(part[8:].split(b"\0", 1)[0])
+
+
+def _decoded(text: bytes) -> str:
+    """Of ID3v1 or LIST INFO, which declare no encoding: UTF-8, as FFmpeg takes it, wherever it can be that."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:

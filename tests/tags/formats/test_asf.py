@@ -352,6 +352,16 @@ def test_an_encrypted_stream(plain: bytes) -> None:
     assert reason(content) == Reason.ASF_PROTECTED
 
 
+def test_a_stream_of_commands(plain: bytes) -> None:
+    """Of a broadcast. mutagen takes it for sound, and reads ten bytes more than it has."""
+    objects, behind = split(plain)
+    commands = UUID("59DACFC0-59E6-11D0-A3AC-00A0C90348F6").bytes_le + bytes(38)
+    content = joined([*objects, (STREAM_PROPERTIES, commands)], behind)
+    assert reason(content) == Reason.ASF_STREAM
+    with pytest.raises(mutagen.asf.ASFHeaderError):
+        mutagen.asf.ASF(io.BytesIO(content))
+
+
 def test_several_headers(plain: bytes) -> None:
     objects, behind = split(plain)
     assert reason(plain + plain) == Reason.ASF_TWICE

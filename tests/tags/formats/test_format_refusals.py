@@ -16,6 +16,10 @@ from tagger.tags.splice import blocks
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
 
+HALF_UNSYNCHRONISED = (  # whoever takes the zeros out of PRIV no longer finds the TCON behind it
+    b"TIT2\0\0\0\5\0\0\1\xff\xfeT\0" + b"PRIV\0\0\0\x22\0\0x\0" + b"\xff\0" * 16 + b"TCON\0\0\0\6\0\0\0Disco"
+)
+
 
 def reason(path: Path) -> str | None:
     """Why a file is refused, None where it is not."""
@@ -55,6 +59,7 @@ CHECKED = b"\0\0\0\x0a\x80\0" + bytes(8)  # an extended header with a checksum
         (4, 0x08, bytes(32), Reason.ID3_FLAGS),
         (4, 0, b"TIT2\0\0\x7f\x7f\0\0\3x", Reason.ID3_DAMAGED),
         (3, 0x80, b"TIT2\0\0\0\x0a\0\0\1\xff\0\xfe" + bytes(2), Reason.ID3_DAMAGED),
+        (3, 0x80, HALF_UNSYNCHRONISED, Reason.ID3_DAMAGED),
     ],
 )
 def test_id3_that_is_not_spliced(tmp_path: Path, version: int, flags: int, body: bytes, expected: Reason) -> None:
