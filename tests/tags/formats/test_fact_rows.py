@@ -66,6 +66,7 @@ def written(row: Row, folder: Path) -> tuple[Path, Prepared | Refused]:
         notes={},
         policy=Policy(),
         bundle_id=None,
+        carried=found.carried,
     )
     prepared = prepare(edit)
     assert isinstance(prepared, Prepared | Refused), prepared
