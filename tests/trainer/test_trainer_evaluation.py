@@ -354,7 +354,7 @@ def test_clips_that_cannot_be_used_are_left_out_by_name(tmp_path: Path, monkeypa
     save_model(folder / "model.safetensors", {"x": torch.zeros(1)}, {"network": header.config["network"]})
     found = evaluate.predict(tmp_path, tmp_path / "run", lambda *_: None)
     assert [one.name for one in found.clips] == ["good"]
-    assert list(map(str, found.left_out)) == [*left_out, "4q/broken (not an audio file)"]
+    assert list(map(str, found.left_out)) == [*left_out, "4q/broken (not an audio file that can be decoded)"]
 
 
 def test_a_folder_without_a_usable_clip_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
