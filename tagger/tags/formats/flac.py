@@ -110,14 +110,22 @@ class Flac:
         try:
             layout = _layout(file)
         except FormatError:
-            size_bytes = file.seek(0, os.SEEK_END)
             start = _start(file)
-            return identity_of_ranges(file, [(start, find_tail(file, start, size_bytes).start)])
+            return identity_of_ranges(file, [(start, _stop(file, start))])
         info = layout.start + 8
         return identity_of_ranges(file, [(info, info + _STREAMINFO_BYTES), (layout.audio_start, layout.tail.start)])
 
 
 FLAC = Flac()
+
+
+def _stop(file: BinaryIO, start: int) -> int:
+    """Where the tail begins; the end of the file where it cannot be told."""
+    size_bytes = file.seek(0, os.SEEK_END)
+    try:
+        return find_tail(file, start, size_bytes).start
+    except FormatError:
+        return size_bytes
 
 
 def _with_other_tags(file: BinaryIO, layout: _Layout, values: TagValues) -> TagValues:

@@ -141,10 +141,13 @@ def splice(tag: Tag | None, changes: Mapping[str, Sequence[str]], style: Style, 
     """The new tag, header and padding included; a file without a tag gets version 2.4.
 
     Where the frames outgrow the old tag, `reserve` bytes of padding follow them; a footer stands for padding.
+    Raises FormatError where a field stands in a frame that cannot be renewed, or the tag would not be read whole.
     """
     if tag is None and not any(changes.values()):
         return []
     old = tag or NEW
+    if concealed := next((frame.concealed for frame in old.frames if frame.concealed in changes), None):
+        raise FormatError(Reason.ID3_FLAGS, f"a compressed or grouped frame with {concealed}")
     front, body = _new_frames(old, changes, style)
     content = [*front, *body]
     footer = HEADER_BYTES if old.flags & _FOOTER else 0

@@ -7,6 +7,7 @@ Format: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0, https://id3.org/id3
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from tagger.tags.refusals import Reason
 GENRE, GROUPING, TEXT = (b"TCON", b"TCO"), (b"TIT1", b"TT1"), (b"TXXX", b"TXX")
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _UNSYNCHRONISED, _LENGTH_FIRST = 0x02, 0x01  # flags of a frame of version 2.4
+_GROUPED, _COMPRESSED = {3: 0x20, 4: 0x40}, {3: 0x80, 4: 0x08}
+_INFLATED_BYTES = 1024  # as many as a description of ours can need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class Frame:
     offset: int  # in the file
     raw: bytes  # header included
     body: bytes  # as it is meant
+    concealed: str | None = None  # our field in a foreign frame, compressed or grouped, that some readers see into
 
     @property
     def empty(self) -> bool:
@@ -63,6 +67,7 @@ def frames(
             offset=offset + at,
             raw=body[at:behind],
             body=frame[header_bytes:],
+            concealed=_concealed(frame, version) if frame_id == b"TXXX" else None,
         )
         position = end
     if data.count(0, position) != len(data) - position:
@@ -111,8 +116,35 @@ def _description(frame: bytes, version: int, flags: int) -> str:
         if (how | flags >> 6) & _UNSYNCHRONISED:
             text = synchronise(text)
         how &= ~(_LENGTH_FIRST | _UNSYNCHRONISED)
+    return "" if how else _first_text(text)  # compressed, encrypted, grouped
+
+
+def _concealed(frame: bytes, version: int) -> str | None:
+    """The field of a compressed or grouped TXXX frame; mutagen takes no byte of the group to stand in front."""
+    how = frame[9]
+    grouped, compressed = how & _GROUPED[version], how & _COMPRESSED[version]
+    if not grouped and not compressed:
+        return None
+    unsynchronised = version == 4 and how & _UNSYNCHRONISED
+    body = synchronise(frame[10:]) if unsynchronised else frame[10:]
+    start = 4 if compressed or (version == 4 and how & _LENGTH_FIRST) else 0
+    texts = (body[start:], body[start + 1 :] if grouped else b"")
+    found = (_field(b"TXXX", _first_text(_inflated(text) if compressed else text)) for text in texts)
+    return next(filter(None, found), None)
+
+
+def _inflated(data: bytes) -> bytes:
+    """The beginning of compressed data; empty where it is none."""
+    try:
+        return zlib.decompressobj().decompress(data, _INFLATED_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _first_text(text: bytes) -> str:
+    """The text in front of the first zero, behind the byte of the encoding; empty where it has none that is known."""
     encoding, text = text[:1], text[1:]
-    if how or not encoding or encoding[0] >= len(_ENCODINGS):  # compressed, encrypted, grouped
+    if not encoding or encoding[0] >= len(_ENCODINGS):
         return ""
     if encoding[0] in (1, 2):
         end = next((i for i in range(0, len(text) - 1, 2) if text[i : i + 2] == b"\0\0"), len(text) & ~1)

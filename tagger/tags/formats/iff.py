@@ -121,8 +121,8 @@ class Iff:
         return found[0] if found else None
 
     def _tag(self, file: BinaryIO, holder: Chunk | None) -> id3.Tag | None:
-        """The tag; zeros behind it in its chunk are its room, other bytes that a program left there are not."""
-        if holder is None:
+        """The tag, none in an empty chunk; zeros behind it are its room, other bytes that a program left there not."""
+        if holder is None or not holder.length:
             return None
         raw = read_body(file, holder)
         alone = id3.without_stray_footer(raw)
@@ -135,7 +135,7 @@ class Iff:
         """What the ID3 tag says; where it has no genre, what LIST INFO does."""
         holder = self._tag_chunk(chunks)
         values = id3_values.read_tag(read_body(file, holder)) if holder else TagValues()
-        genre = next((found for chunk in chunks if (found := self._info_genre(file, chunk))), None)
+        genre = next((found for chunk in chunks for found in self._info_genres(file, chunk) if found), None)
         return id3_values.filled(values, TagValues(genre=(genre,))) if genre else values
 
     def _foreign(self, file: BinaryIO, chunks: list[Chunk]) -> tuple[bytes, ...]:
@@ -165,17 +165,14 @@ class Iff:
         file.seek(chunk.body)
         return file.read(4) == b"INFO"
 
-    def _info_genre(self, file: BinaryIO, chunk: Chunk) -> str | None:
+    def _info_genres(self, file: BinaryIO, chunk: Chunk) -> list[str]:
         if not self._is_info(file, chunk):
-            return None
-        for part in _info_parts(read_body(file, chunk)):
-            if part.startswith(b"IGNR"):
-                return older.info_text(part) or None
-        return None
+            return []
+        return [older.info_text(part) for part in _info_parts(read_body(file, chunk)) if part.startswith(b"IGNR")]
 
     def _info(self, file: BinaryIO, chunk: Chunk, genre: tuple[str, ...]) -> bytes | None:
-        """The body of a LIST INFO with its genre replaced; None where it has none, or this one."""
-        if self._info_genre(file, chunk) in (None, *genre[:1]):
+        """The body of a LIST INFO with all its genres replaced, empty ones too; None where it has none, or this one."""
+        if set(self._info_genres(file, chunk)) <= set(genre[:1] or ("",)):
             return None
         parts = _info_parts(read_body(file, chunk))
         text = genre[0].encode() + b"\0" if genre else b""

@@ -1,6 +1,7 @@
 """M4A: entries of the metadata list are spliced one by one; where the audio has to move, offset tables follow it."""
 
 import os
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -128,13 +129,17 @@ def _moov(top: Sequence[Atom]) -> Atom:
 
 
 def _checked_tracks(file: BinaryIO, top: Sequence[Atom]) -> list[mp4_atoms.SoundTrack]:
-    """Raises FormatError unless every chunk lies in a media atom."""
+    """Raises FormatError unless every chunk lies in a media atom, and all together are no longer than the file."""
     tracks = sound_tracks(file, _moov(top))
-    media = [(atom.body, atom.end) for atom in top if atom.name == b"mdat"]
-    for track in tracks:
-        for start, stop in track.ranges:
-            if not any(first <= start and stop <= last for first, last in media):
-                raise FormatError(Reason.MP4_OFFSETS, f"a chunk at byte {start}")
+    media = [atom for atom in top if atom.name == b"mdat"]
+    begins = [atom.body for atom in media]
+    ranges = [place for track in tracks for place in track.ranges]
+    for start, stop in ranges:
+        behind = bisect_right(begins, start)
+        if not behind or stop > media[behind - 1].end:
+            raise FormatError(Reason.MP4_OFFSETS, f"a chunk at byte {start}")
+    if sum(stop - start for start, stop in ranges) > file.seek(0, os.SEEK_END):
+        raise FormatError(Reason.MP4_OFFSETS, "chunks that lie over each other")
     if not tracks:
         raise FormatError(Reason.DAMAGED, "no sound track")
     return tracks

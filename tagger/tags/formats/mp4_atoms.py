@@ -82,15 +82,20 @@ def descend(file: BinaryIO, parent: Atom, *names: bytes) -> Atom | None:
 
 
 def top_level(file: BinaryIO) -> list[Atom]:
-    """The atoms of the file, up to an ID3v1 tag at its end. Raises FormatError for a fragmented one."""
+    """The atoms of the file, up to an ID3v1 tag at its end.
+
+    Raises FormatError for a fragmented one, and for more atoms than anybody could mean.
+    """
     size_bytes = file.seek(0, os.SEEK_END)
     found: list[Atom] = []
     position = 0
     while position + 8 <= size_bytes and not _is_id3v1(file, position, size_bytes):
+        if len(found) == _MOST_ATOMS:
+            raise FormatError(Reason.MP4_LAYOUT, f"more than {_MOST_ATOMS} atoms")
         found.append(_atom_at(file, position, size_bytes))
+        if found[-1].name == b"moof":
+            raise FormatError(Reason.MP4_FRAGMENTED)
         position = found[-1].end
-    if any(atom.name == b"moof" for atom in found):
-        raise FormatError(Reason.MP4_FRAGMENTED)
     if sum(atom.name == b"moov" for atom in found) > 1:
         raise FormatError(Reason.MP4_LAYOUT, "several moov atoms")
     return found
@@ -144,6 +149,7 @@ def sound_tracks(file: BinaryIO, moov: Atom) -> list[SoundTrack]:
 
 
 _ID3V1_BYTES = 128
+_MOST_ATOMS = 10_000  # at the top level: one of eight bytes costs more to look at than to write
 _WIDTHS = {b"stco": 4, b"co64": 8}
 _CODECS = {b"mp4a": "aac", b"alac": "alac", b"fLaC": "flac", b"Opus": "opus", b"ac-3": "ac3"}
 

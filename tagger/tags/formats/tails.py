@@ -1,16 +1,21 @@
-"""The tags at the end of MP3 and FLAC files: ID3v1, TAG+, Lyrics3, APEv2, appended ID3v2, in any order.
+"""The tags at the end of MP3, TTA, FLAC and APE-tagged files: ID3v1, TAG+, Lyrics3, APEv2, ID3v2, in any order.
 
-They are never written; what matters is where they begin, because the audio ends there.
+What matters is where they begin, because the audio ends there. Only the APE tag of a file whose own kind of tag it is
+(Monkey's Audio, WavPack, Musepack) is ever written.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from tagger.tags.formats.base import FormatError
+from tagger.tags.refusals import Reason
+
 _WINDOW_BYTES = 6000  # the longest that one look backwards needs: Lyrics3 v1 has at most 5,100 bytes and two markers
 _APE_FOOTER_BYTES = 32
 _APE_HAS_HEADER = 1 << 31
 _ENHANCED_BYTES = 227  # "TAG+"
+_MOST_TAGS = 1_000  # one of 20 bytes costs more to look at than to write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,10 @@ class Tail:
 
 
 def find_tail(file: BinaryIO, audio_start: int, size_bytes: int) -> Tail:
-    """The tail of a file whose audio begins at `audio_start`."""
+    """The tail of a file whose audio begins at `audio_start`.
+
+    Raises FormatError where it has more tags than anybody could mean.
+    """
     tags: list[tuple[str, int]] = []
     end = size_bytes
     while True:
@@ -45,6 +53,8 @@ def find_tail(file: BinaryIO, audio_start: int, size_bytes: int) -> Tail:
         kind, length = next(((kind, n) for kind, look in _LOOKS if (n := look(window))), ("", 0))
         if not length or end - length < audio_start:
             return Tail(start=end, tags=tuple(tags), stop=size_bytes)
+        if len(tags) == _MOST_TAGS:
+            raise FormatError(Reason.DAMAGED, f"more than {_MOST_TAGS} tags at its end")
         end -= length
         tags.append((kind, end))
 

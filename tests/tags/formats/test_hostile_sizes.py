@@ -8,11 +8,13 @@ from pathlib import Path
 import mutagen
 import pytest
 
+from tagger.records import Inspection
 from tagger.tags import opinion
 from tagger.tags.formats import id3_values, mp4_values
 from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
 from tagger.tags.formats.ogg_pages import crc, pages
+from tagger.tags.inspect import inspect
 from tagger.tags.refusals import Reason
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
@@ -108,3 +110,41 @@ def test_the_second_opinion_reads_no_more_than_there_is(tmp_path: Path) -> None:
     with pytest.raises(mutagen.MutagenError):
         opinion.values(file, "flac")
     assert file.longest_bytes <= len(file.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "tta", "wavpack"])
+def test_more_tags_at_the_end_than_anybody_could_mean(tmp_path: Path, kind: str) -> None:
+    path = write_audio(tmp_path, kind, 0.5)
+    footer = b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 0) + bytes(8)
+    path.write_bytes(path.read_bytes() + footer * 1_001)
+    found = inspect(bytes(path))
+    assert isinstance(found, Inspection)
+    assert found.refusal
+    assert found.refusal.reason == Reason.DAMAGED
+
+
+def test_more_atoms_than_anybody_could_mean(tmp_path: Path) -> None:
+    content = write_audio(tmp_path, "m4a", 0.5).read_bytes()
+    assert refusal(content + b"\0\0\0\x08free" * 10_001, b".m4a") == Reason.MP4_LAYOUT
+
+
+def test_chunks_of_an_mp4_that_lie_over_each_other(tmp_path: Path) -> None:
+    content = bytearray(write_audio(tmp_path, "m4a", 0.5).read_bytes())
+    at = content.index(b"stsc") + 8
+    content[at : at + 16] = struct.pack(">IIII", 1, 1, 1, 1)
+    (size,) = struct.unpack_from(">I", content, content.index(b"mdat") - 4)
+    at = content.index(b"stsz") + 8
+    content[at : at + 8] = struct.pack(">II", size - 8, 1000)
+    table = content.index(b"stco")
+    (first,) = struct.unpack_from(">I", content, table + 12)
+    start = content.index(b"mdat") + 4
+    entries = struct.pack(">I", 1000) + struct.pack(">I", start) * 1000
+    assert first >= start
+    old = int.from_bytes(content[table - 4 : table], "big")
+    grown = 12 + len(entries) - old
+    assert content.index(b"moov") > start  # so that nothing moves
+    content[table - 4 : table - 4 + old] = (old + grown).to_bytes(4, "big") + b"stco" + bytes(4) + entries
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        holder = content.index(name) - 4
+        content[holder : holder + 4] = (int.from_bytes(content[holder : holder + 4], "big") + grown).to_bytes(4, "big")
+    assert refusal(bytes(content), b".m4a") == Reason.MP4_OFFSETS

@@ -236,3 +236,25 @@ def test_a_junk_chunk_with_something_in_it_stays(plain: dict[str, bytes], tmp_pa
     junk = chunk("wav", b"JUNK", b"not to be lost".ljust(200, b"\0"))
     old = File(tmp_path, "wav", in_front_of_the_audio("wav", plain["wav"], info(b"Polka\0") + junk))
     assert junk in old.write({"genre": ("Electronic and more of it",)}).content
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("front", [False, True])
+def test_an_empty_tag_chunk_is_the_place_of_a_new_tag(
+    kind: str, front: bool, plain: dict[str, bytes], tmp_path: Path
+) -> None:
+    empty = tag_chunk(kind, b"")
+    content = in_front_of_the_audio(kind, plain[kind], empty) if front else form(kind, plain[kind] + empty)
+    new = File(tmp_path, kind, content).write(CHANGES)
+    assert new.content.upper().count(b"ID3 ") == 1
+
+
+@pytest.mark.parametrize("genres", [(b"Jazz\0\0", b"Rock\0\0"), (b"\0\0", b"Rock\0\0"), (b"", b"Jazz\0\0"), (b"",)])
+def test_every_genre_of_an_info_is_kept_in_step(
+    genres: tuple[bytes, ...], plain: dict[str, bytes], tmp_path: Path
+) -> None:
+    entries = b"".join(chunk("wav", b"IGNR", genre) for genre in genres)
+    new = File(tmp_path, "wav", form("wav", plain["wav"] + chunk("wav", b"LIST", b"INFO" + entries))).write(CHANGES)
+    assert new.content.count(b"IGNR\5\0\0\0Jazz\0\0") == len(genres)
+    with av.open(str(new.path)) as shown:
+        assert shown.metadata["genre"] == "Jazz"

@@ -1,6 +1,7 @@
 """A genre of the user's that stands in an odd place, or in odd bytes, is seen: `fill` must not write over it."""
 
 import io
+import zlib
 from pathlib import Path
 
 import mutagen.apev2
@@ -8,8 +9,9 @@ import mutagen.id3
 import mutagen.mp4
 import pytest
 
-from tagger.tags.formats.base import Style
+from tagger.tags.formats.base import FormatError, Style
 from tagger.tags.formats.detect import detect
+from tagger.tags.refusals import Reason
 from tagger.tags.splice import blocks
 from tests.audio import write_audio
 from tests.tags.formats import id3_bytes
@@ -132,3 +134,29 @@ def test_what_somebody_keeps_in_a_free_atom_stays(tmp_path: Path) -> None:
     plan = detect(file, b".m4a").splice(file, {"genre": ("Jazz",)}, Style())
     with path.open("rb") as source:
         assert mark in b"".join(blocks(plan, source.fileno()))
+
+
+_SAD = b"\0MOOD\0Sad"
+_PACKED = len(_SAD).to_bytes(4, "big") + zlib.compress(_SAD)
+
+
+@pytest.mark.parametrize(
+    ("version", "body", "flags"),
+    [
+        (3, _PACKED, b"\0\x80"),
+        (4, _PACKED, b"\0\x09"),
+        (3, b"\x91" + _SAD, b"\0\x20"),
+        (4, b"\x91" + _SAD, b"\0\x40"),
+        (4, _SAD, b"\0\x40"),
+    ],
+)
+def test_a_compressed_or_grouped_mood_is_the_users(version: int, body: bytes, flags: bytes, tmp_path: Path) -> None:
+    frame = id3_bytes.frame(version, b"TXXX", body, flags)
+    path = write_audio(tmp_path, "mp3", 0.5)
+    file = io.BytesIO(id3_bytes.tag(version, 0, frame) + path.read_bytes())
+    container = detect(file, b".mp3")
+    assert len(container.read(file).foreign) == 1
+    with pytest.raises(FormatError, match="mood") as refused:
+        container.splice(file, {"mood": ("Happy",)}, Style())
+    assert refused.value.reason == Reason.ID3_FLAGS
+    container.splice(file, {"genre": ("Jazz",)}, Style())
