@@ -55,10 +55,15 @@ def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
     connection.execute(update(writes).where(writes.c.id == row_id).values(state=state))
 
 
-def open_rows(connection: Connection) -> list[JournalRow]:
-    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back."""
+def open_rows(connection: Connection, path: bytes | None = None) -> list[JournalRow]:
+    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back.
+
+    With a path, those of that file.
+    """
     back = and_(writes.c.state == JournalState.GONE, at_home(writes.c.path, writes.c.identity))
     query = _rows().where(or_(writes.c.state == JournalState.PREPARED, back)).order_by(writes.c.id)
+    if path is not None:
+        query = query.where(writes.c.path == path)
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
