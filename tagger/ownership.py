@@ -39,8 +39,8 @@ def of_one_file(rows: Sequence[JournalRow], path: bytes, content: str | None = N
 
     Copies of one recording that vanished, or moved past a deleted catalog, leave rows that could be any copy's. The
     file's are those of its path, and of the others what leads to one of these, or to what it holds, or was taken back
-    here. Where nothing leads anywhere, all of them. After an edit by the user it is our date that leads on, if it stands
-    in one file's rows alone.
+    here. Where nothing leads anywhere, all of them. After an edit by the user it is our date that leads on, where
+    it stands in the rows of one path alone.
     """
     found: list[JournalRow] = []
     named: set[int] = set()

@@ -199,12 +199,12 @@ def _trouble(catalog: Path, error: Exception) -> str:
         return f"catalog {catalog}: {said}"
     if _is_damaged(journal):
         return (
-            f"journal {journal} is damaged ({said}): restore it from a backup, or move it away, with {journal.name}-wal "
-            "and -shm where they are there, and go on. Without it all tags stay in their files, but what was written "
+            f"journal {journal} is damaged ({said}): restore it from a backup, or move it away, with its -wal and "
+            "-shm where they are there, and go on. Without it all tags stay in their files, but what was written "
             "until now cannot be undone, and counts as the user's own"
         )
     return (
-        f"catalog {catalog} is damaged ({said}): move it away, with {catalog.name}-wal and -shm where they are there, "
+        f"catalog {catalog} is damaged ({said}): move it away, with its -wal and -shm where they are there, "
         f"and scan again; keep {journal.name}, it holds what undo needs"
     )
 
@@ -212,6 +212,6 @@ def _trouble(catalog: Path, error: Exception) -> str:
 def _is_damaged(path: Path) -> bool:
     try:
         with _closing(sqlite3.connect(_read_only(path), uri=True, timeout=_BUSY_SECONDS)) as connection:
-            return connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.DatabaseError as error:
         return "malformed" in str(error) or "not a database" in str(error)

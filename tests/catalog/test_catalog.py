@@ -190,9 +190,9 @@ def test_a_page_that_is_damaged_is_found_and_its_file_named(writer: Writer, cata
     path = journal_path(catalog)
     pages = path.read_bytes()
     path.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))
-    with pytest.raises(TaggerError, match=r"journal\.sqlite is damaged.*move it away"):  # noqa: PT012
-        with open_reader(catalog).connect() as connection:
-            journal.rows_for(connection, b"/music/a.mp3", "1:sha256:a")
+    damaged = pytest.raises(TaggerError, match=r"journal\.sqlite is damaged.*move it away")
+    with damaged, open_reader(catalog).connect() as connection:
+        journal.rows_for(connection, b"/music/a.mp3", "1:sha256:a")
 
 
 def test_an_older_file_is_backed_up_before_it_is_migrated(catalog: Path) -> None:
