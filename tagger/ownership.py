@@ -1,5 +1,6 @@
 """Whose a field's value is: told from the journal's rows of its file."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ _STANDARD = (Field.GENRE, Field.MOOD, Field.GROUPING)
 _DONE = (JournalState.RENAMED, JournalState.PREPARED)
 """Past the start, a row that is still open is one of a write that is just under way, or awaits its folder's fsync."""
 _Values = tuple[str, ...]
+_DATE = "TAGGER_DATE"
 
 
 def equal(values: _Values, wanted: _Values, separator: str = SEPARATORS[0]) -> bool:
@@ -37,19 +39,25 @@ def of_one_file(rows: Sequence[JournalRow], path: bytes, content: str | None = N
 
     Copies of one recording that vanished, or moved past a deleted catalog, leave rows that could be any copy's. The
     file's are those of its path, and of the others what leads to one of these, or to what it holds, or was taken back
-    here. Where nothing leads anywhere, all of them.
+    here. Where nothing leads anywhere, all of them. After an edit by the user it is our date that leads on, where
+    it stands in the rows of one path alone.
     """
     found: list[JournalRow] = []
     named: set[int] = set()
-    left = content
+    left: str | None = content
+    date: _Values = ()
+    dated: defaultdict[_Values, set[bytes]] = defaultdict(set)
     for row in rows:
-        leads_here = row.state in _DONE and row.prepared.hash_after == left and not row.undone
+        dated[row.prepared.written.get(_DATE, ())].add(row.prepared.path)
+    for row in rows:
+        same_date = date and date == row.prepared.written.get(_DATE) and len(dated[date]) == 1
+        leads_here = row.state in _DONE and not row.undone and (row.prepared.hash_after == left or same_date)
         if row.prepared.path != path and row.id not in named and not leads_here:
             continue
         found.append(row)
         named.update(row.undoes or ())
         if row.state in _DONE:
-            left = row.prepared.hash_before
+            left, date = row.prepared.hash_before, row.prepared.replaced.get(_DATE, ())
     return found or rows
 
 

@@ -29,8 +29,8 @@ __all__ = ["Connection", "Reader", "Writer", "journal_path", "open_reader", "ope
 class Writer:
     """The one writing connection of a process."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, catalog: Path) -> None:
+        self._engine, self._catalog = engine, catalog
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -42,7 +42,7 @@ class Writer:
                 connection.exec_driver_sql("COMMIT")
             except DatabaseError as error:
                 self._roll_back(connection)
-                raise TaggerError(f"the catalog cannot be written: {error.orig}") from error
+                raise TaggerError(f"the catalog cannot be written: {_trouble(self._catalog, error)}") from error
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -70,8 +70,8 @@ class Writer:
 class Reader:
     """Read-only access, also beside a running daemon and from another account."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, catalog: Path) -> None:
+        self._engine, self._catalog = engine, catalog
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -80,7 +80,7 @@ class Reader:
             with self._engine.connect() as connection:
                 yield connection
         except DatabaseError as error:
-            raise TaggerError(f"{self._engine.url.database or 'the catalog'}: {error.orig}") from error
+            raise TaggerError(_trouble(self._catalog, error)) from error
 
 
 def journal_path(catalog: Path) -> Path:
@@ -100,7 +100,7 @@ def open_writer(catalog: Path) -> Writer:
         raise TaggerError(f"catalog {catalog}: {error.strerror}; --catalog FILE names another place") from error
     except (sqlite3.Error, DatabaseError) as error:
         raise TaggerError(_trouble(catalog, error)) from error
-    return Writer(engine)
+    return Writer(engine, catalog)
 
 
 def open_reader(catalog: Path) -> Reader:
@@ -132,7 +132,7 @@ def _open_reader(catalog: Path, files: Mapping[str, Path]) -> Reader:
         raise TaggerError(f"catalog {catalog}: {error.strerror}") from error
     except (sqlite3.Error, DatabaseError) as error:
         raise TaggerError(_trouble(catalog, error)) from error
-    return Reader(engine)
+    return Reader(engine, catalog)
 
 
 def _writing(catalog: Path) -> sqlite3.Connection:
@@ -194,9 +194,24 @@ def _other_version(name: str, path: Path, version: str | None) -> str:
 
 def _trouble(catalog: Path, error: Exception) -> str:
     said = str(getattr(error, "orig", None) or error)
-    if "malformed" in said or "not a database" in said:
+    journal = journal_path(catalog)
+    if "malformed" not in said and "not a database" not in said:
+        return f"catalog {catalog}: {said}"
+    if _is_damaged(journal):
         return (
-            f"catalog {catalog} or its journal is damaged ({said}): move catalog.sqlite away and scan again; "
-            "keep journal.sqlite, it holds what undo needs"
+            f"journal {journal} is damaged ({said}): restore it from a backup, or move it away, with its -wal and "
+            "-shm where they are there, and go on. Without it all tags stay in their files, but what was written "
+            "until now cannot be undone, and counts as the user's own"
         )
-    return f"catalog {catalog}: {said}"
+    return (
+        f"catalog {catalog} is damaged ({said}): move it away, with its -wal and -shm where they are there, "
+        f"and scan again; keep {journal.name}, it holds what undo needs"
+    )
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        with _closing(sqlite3.connect(_read_only(path), uri=True, timeout=_BUSY_SECONDS)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.DatabaseError as error:
+        return "malformed" in str(error) or "not a database" in str(error)

@@ -12,15 +12,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     and_,
     delete,
     exists,
     func,
     insert,
+    literal,
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -55,35 +58,49 @@ def set_state(connection: Connection, row_id: int, state: JournalState) -> None:
     connection.execute(update(writes).where(writes.c.id == row_id).values(state=state))
 
 
-def open_rows(connection: Connection) -> list[JournalRow]:
-    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back."""
+def open_rows(connection: Connection, path: bytes | None = None) -> list[JournalRow]:
+    """Rows whose write was under way when the program ended, oldest first; that of a file that was gone and is back.
+
+    With a path, those of that file.
+    """
     back = and_(writes.c.state == JournalState.GONE, at_home(writes.c.path, writes.c.identity))
-    query = _rows().where(or_(writes.c.state == JournalState.PREPARED, back)).order_by(writes.c.id)
+    rows = select(writes, undone().label("undone"))
+    query = rows.where(or_(writes.c.state == JournalState.PREPARED, back)).order_by(writes.c.id)
+    if path is not None:
+        query = query.where(writes.c.path == path)
     return [_row(row) for row in connection.execute(query).mappings()]
 
 
 def rows_for(connection: Connection, path: bytes, identity: str) -> Sequence[JournalRow]:
     """Every row of a file, newest first."""
-    query = _rows().where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
+    return _of_file(connection, select(writes, undone(identity).label("undone")), path, identity)
+
+
+def _of_file(connection: Connection, rows: Select[Any], path: bytes, identity: str) -> Sequence[JournalRow]:
+    query = rows.where(_belongs(writes.c.path, writes.c.identity, path, identity)).order_by(writes.c.id.desc())
     return ownership.of_one_file([_row(row) for row in connection.execute(query).mappings()], path)
 
 
-def _rows() -> Select[Any]:
-    return select(writes, undone().label("undone"))
-
-
-def undone() -> ColumnElement[bool]:
-    """Whether an undo took a write back."""
-    undo = writes.alias()
+def undone(identity: str | None = None) -> ColumnElement[bool]:
+    """Whether an undo took a write back; with an identity, only that recording's undos are looked through."""
+    undo, whole = writes.alias(), writes.alias()
     one = func.json_each(undo.c.undoes).table_valued("value")
-    named = exists(select(one.c.value).where(one.c.value == writes.c.id).correlate(undo, writes))
-    return exists().where(
-        undo.c.identity == writes.c.identity,
-        undo.c.kind == JournalKind.UNDO,
-        undo.c.state.concat("") == JournalState.RENAMED,  # must not choose the index: nearly every row has it
-        undo.c.id > writes.c.id,
-        or_(and_(undo.c.undoes.is_(null()), undo.c.path == writes.c.path), named),
+    named = select(one.c.value).select_from(undo).join(one, true()).where(_is_undo(undo))
+    if identity is not None:
+        named = named.where(undo.c.identity == identity)
+    all_before = exists().where(
+        whole.c.path == writes.c.path,
+        whole.c.identity.concat("") == writes.c.identity,  # by its path: a jingle may have a thousand copies
+        _is_undo(whole),
+        whole.c.undoes.is_(null()),
+        whole.c.id > writes.c.id,
     )
+    return or_(writes.c.id.in_(named), all_before)
+
+
+def _is_undo(rows: FromClause) -> ColumnElement[bool]:
+    """Not by the index of the states: nearly every row has this one."""
+    return and_(rows.c.kind == JournalKind.UNDO, rows.c.state.concat("") == JournalState.RENAMED)
 
 
 def selected(connection: Connection, selection: Selection) -> dict[tuple[bytes, str], list[int]]:
@@ -122,8 +139,13 @@ def move(connection: Connection, old: bytes, new: bytes, identity: str) -> None:
 
 
 def history(connection: Connection, path: bytes, identity: str) -> History:
-    """What of a file's standard fields and labels is ours, and what the user has taken back."""
-    return ownership.history(rows_for(connection, path, identity), vetoed(connection, path, identity))
+    """What of a file's standard fields and labels is ours, and what the user has taken back.
+
+    Every inspection asks: the undo records, nearly all that a row weighs, are not read.
+    """
+    columns = [column for column in writes.columns if column is not writes.c.undo_record]
+    rows = select(*columns, literal(b"").label("undo_record"), undone(identity).label("undone"))
+    return ownership.history(_of_file(connection, rows, path, identity), vetoed(connection, path, identity))
 
 
 def veto(connection: Connection, path: bytes, identity: str, fields: Iterable[Field], why: str, at: str) -> None:

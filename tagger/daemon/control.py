@@ -130,4 +130,12 @@ def as_text(paths: Sequence[bytes] | None) -> list[str] | None:
 
 
 def as_paths(texts: list[str] | None) -> list[bytes] | None:
-    return None if texts is None else [bytes.fromhex(text) for text in texts]
+    """Raises TaggerError for what `as_text` never made."""
+    return None if texts is None else [as_path(text) for text in texts]
+
+
+def as_path(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise TaggerError(f"a request that this tagger does not know: {text!r} is no path in hexadecimal") from error

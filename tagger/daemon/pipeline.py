@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import assert_never
@@ -25,6 +25,7 @@ from tagger.records import (
     Failure,
     Inspection,
     JournalKind,
+    JournalRow,
     JournalState,
     Outcome,
     Policy,
@@ -112,6 +113,8 @@ class Pipeline:
     async def decide(self, due: Due) -> Result:
         """Propose an edit for the file as it stands, and carry it out."""
         self._check_stopping()
+        if not await self._all_told(due):
+            return Result()  # whether what stands there is ours cannot be known yet: it is due again
         with self.writer.begin() as connection:
             analysis = views.analysis_of(connection, due.identity, self.header.id)
             known = views.known_file(connection, due.path)
@@ -265,10 +268,25 @@ class Pipeline:
     async def recover(self) -> int:
         """Settles what the last run left open, then removes copies that nobody owns; how many rows are settled."""
         await self.make_durable()  # what this run renamed is not cut off
-        count = 0
         with self.writer.begin() as connection:
             rows = journal.open_rows(connection)
             folders = journal.directories(connection) if rows else ()
+        count = await self._settle(rows)
+        await self.make_durable()
+        for folder in sorted(folders):
+            await self.remove_strays(folder)
+        return count
+
+    async def _all_told(self, due: Due) -> bool:
+        """Whether it is known of each write to a file what became of it; those that were cut off are asked now."""
+        with self.writer.begin() as connection:
+            rows = journal.open_rows(connection, due.path)
+        cut_off = [row for row in rows if not self._renames.holds(row.id)]
+        return await self._settle(cut_off) == len(cut_off)
+
+    async def _settle(self, rows: Sequence[JournalRow]) -> int:
+        """Closes rows by what their files hold; how many. The others stay open: nobody can tell now."""
+        count = 0
         for row in rows:
             state = await settled(self.writer, self.files, row.prepared)
             open_row = OpenRow(row.id, row.kind, row.prepared)
@@ -277,9 +295,6 @@ class Pipeline:
             else:
                 close(self.writer, [(open_row, state)])
             count += state is not JournalState.PREPARED
-        await self.make_durable()
-        for folder in sorted(folders):
-            await self.remove_strays(folder)
         return count
 
     async def remove_strays(self, folder: bytes) -> None:

@@ -43,6 +43,9 @@ class Renames:
             self._since = time.monotonic()
         self._rows.append(row)
 
+    def holds(self, row_id: int) -> bool:
+        return any(row.id == row_id for row in self._rows)
+
     def due(self) -> bool:
         return len(self._rows) >= _MOST or (bool(self._rows) and time.monotonic() - self._since >= _LONGEST_S)
 

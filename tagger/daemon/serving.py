@@ -123,7 +123,7 @@ def _handler(daemon: _Daemon) -> control.Handler:
 
 async def _use(daemon: _Daemon, bundle: str | None, *, rewrite: bool) -> None:
     """Another bundle; a scan that is under way goes on with it, and the next one listens to the rest."""
-    path = None if bundle is None else Path(os.fsdecode(bytes.fromhex(bundle)))
+    path = None if bundle is None else Path(os.fsdecode(control.as_path(bundle)))
     await session.switch(daemon.scanner.pipeline, replace(daemon.settings, bundle=path, rewrite=rewrite))
     daemon.rescan.set()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tagger.catalog.engine import open_writer
 from tagger.records import TaggerError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -164,3 +165,26 @@ def test_a_path_that_cannot_be_read_is_no_error_of_the_command(
     monkeypatch.setenv("TAGGER_CATALOG", str(tmp_path / "catalog.sqlite"))
     with pytest.raises(TaggerError, match="no catalog"):
         app([*words, str(secret)], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole", "told"),
+    [
+        ("catalog.sqlite", "journal.sqlite", "scan again; keep journal.sqlite"),
+        ("journal.sqlite", "catalog.sqlite", "all tags stay in their files"),
+    ],
+)
+def test_of_the_two_databases_the_damaged_one_is_named(
+    run: Run, tmp_path: Path, broken: str, whole: str, told: str
+) -> None:
+    open_writer(tmp_path / "catalog.sqlite").close()
+    (tmp_path / broken).write_bytes(b"no database " * 1000)
+    for command in (["history"], ["scan", str(tmp_path), "--yes"]):
+        done = run(*command, TAGGER_CATALOG=str(tmp_path / "catalog.sqlite"))
+        said = " ".join(done.stderr.split())
+        assert done.returncode != 0
+        assert f"{tmp_path / broken} is damaged" in said
+        assert told in said
+        assert f"{tmp_path / whole} is damaged" not in said
+    (tmp_path / broken).unlink()
+    assert run("scan", str(tmp_path), "--yes", TAGGER_CATALOG=str(tmp_path / "catalog.sqlite")).returncode == 0

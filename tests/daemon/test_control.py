@@ -26,7 +26,7 @@ class Quiet:
 
 
 async def counted(request: dict[str, Any], reporter: Reporter) -> dict[str, int]:
-    return {"paths": len(request["paths"])}
+    return {"paths": len(control.as_paths(request["paths"]) or ())}
 
 
 def answered(catalog: Path, ask: Callable[[], Any]) -> Any:
@@ -56,7 +56,11 @@ def test_a_request_that_is_too_long_is_refused_in_one_line(tmp_path: Path, monke
         answered(catalog, lambda: control.ask(catalog, {"paths": ["00" * 100_000]}, Quiet()))
 
 
-@pytest.mark.parametrize("line", [b"x" * 200_000, b"no request\n", b"{}\n"], ids=["endless", "no JSON", "incomplete"])
+@pytest.mark.parametrize(
+    "line",
+    [b"x" * 200_000, b"no request\n", b"{}\n", b'{"paths": ["music"]}\n', b'{"paths": [1]}\n'],
+    ids=["endless", "no JSON", "incomplete", "no path", "no text"],
+)
 def test_whatever_comes_the_connection_ends(tmp_path: Path, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "LONGEST_BYTES", 100_000)
 

@@ -345,3 +345,23 @@ def all_states(pipeline: Pipeline) -> list[str]:
 def states(pipeline: Pipeline) -> list[JournalState]:
     with pipeline.writer.begin() as connection:
         return [row.state for row in journal.open_rows(connection)]
+
+
+def test_a_file_whose_write_was_cut_off_is_decided_once_it_can_be_asked(pipeline: Pipeline, track: Path) -> None:
+    """Until then nobody knows whether what stands there is ours: no veto is made of it."""
+    gone = Failure(stage=Stage.WRITE, reason="input or output error")
+    decided(pipeline, Commit=gone, Settle=gone)
+    assert decided(pipeline, Settle=gone).outcome is None
+    with pipeline.writer.begin() as connection:
+        known = views.known_file(connection, os.fsencode(track))
+        assert known is not None
+        assert journal.vetoed(connection, os.fsencode(track), known.identity) == frozenset()
+    assert decided(pipeline).outcome is Outcome.WRITTEN
+    assert all_states(pipeline) == ["dropped", "renamed"]
+
+
+def test_a_file_whose_write_went_through_before_the_cut_is_ours(pipeline: Pipeline, track: Path) -> None:
+    cut_off(pipeline)
+    asyncio.run(scanner(pipeline).take(os.fsencode(track), os.fsencode(track.parent)))
+    assert decided(pipeline).outcome is Outcome.UNCHANGED
+    assert all_states(pipeline) == ["renamed"]

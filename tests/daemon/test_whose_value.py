@@ -42,7 +42,7 @@ OVERWRITE = replace(FILL, genre=FieldRule.OVERWRITE)
 
 _HEADER = BundleHeader(
     id="b-1", sha256="", name="b", version="1", labels={}, sample_rate_hz=1, plan=ChunkPlan(chunk_seconds=1, chunks=1),
-    temperatures={}, gates={}, emotion_cuts={}, card="", config={},
+    temperatures={}, gates={}, emotion_cuts={}, music_threshold=0.0, card="", config={},
 )  # fmt: skip
 
 
