@@ -42,6 +42,12 @@ class Worker:
         )
         return cls(process)
 
+    @property
+    def alive(self) -> bool:
+        """False where it ended while it had nothing to do: no file is to be blamed for that."""
+        assert self._process.stdout is not None
+        return self._process.returncode is None and not self._process.stdout.at_eof()
+
     async def ask(self, record: object, raw: bytes, timeout_s: float) -> tuple[Any, bytes]:
         """Raises WorkerDiedError; the process is gone then."""
         try:
@@ -106,7 +112,8 @@ class FileWorkers:
         """
         async with self._free:
             for attempt in range(1 if isinstance(job, Commit) else 2):  # of a rename the file tells what became of it
-                worker = self._idle.pop() if self._idle and attempt == 0 else await self._started()
+                worker = self._waiting_one() if attempt == 0 else None
+                worker = worker or await self._started()
                 try:
                     answer, raw = await worker.ask(job, b"", self._timeout_s)
                 except WorkerDiedError as error:
@@ -119,6 +126,10 @@ class FileWorkers:
                     return Decoded(samples=raw, chunks=answer.chunks, length_seconds=answer.length_seconds)
                 return answer
             return Failure(stage=_stage(job), reason="not enough memory to read it", detail=answer.detail)
+
+    def _waiting_one(self) -> Worker | None:
+        self._idle = [worker for worker in self._idle if worker.alive]
+        return self._idle.pop() if self._idle else None
 
     async def close(self) -> None:
         """Idle workers go; those at work stay."""
