@@ -36,8 +36,8 @@ class Writer:
     def begin(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its start; committed at the end, else rolled back."""
         with self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except DatabaseError as error:

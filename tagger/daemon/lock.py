@@ -44,8 +44,12 @@ def acquire(catalog: Path) -> Lock | None:
                 return None
             time.sleep(0.05)
         else:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, str(os.getpid()).encode(), 0)
+            try:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, str(os.getpid()).encode(), 0)
+            except OSError as error:  # a full disk, a spent quota
+                os.close(fd)
+                raise TaggerError(f"{_path(catalog)}: {error.strerror}; nothing was touched") from error
             return Lock(fd)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tagger.catalog import engine
+from tagger.records import TaggerError
 
 
 @pytest.mark.parametrize("name", ["catalog.sqlite", "journal.sqlite"])
@@ -17,3 +18,15 @@ def test_both_files_are_in_wal_mode(tmp_path: Path, name: str) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     finally:
         connection.close()
+
+
+def test_a_catalog_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    """SQLite opens such a file for reading, and says so only when a transaction begins."""
+    catalog = tmp_path / "catalog.sqlite"
+    writer = engine.open_writer(catalog)
+    writer._engine.dispose()
+    with writer._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(TaggerError, match="the catalog cannot be written"), writer.begin():
+        raise AssertionError("it began")
+    writer.close()
