@@ -6,32 +6,21 @@ stays as it is.
 Formats: `ape` for the tag, `ape_streams` for the audio.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from tagger.records import TagValues
-from tagger.tags.formats import ape, ape_streams, id3, id3_values, older
+from tagger.tags.formats import ape, ape_streams, id3_values, older
 from tagger.tags.formats.ape_streams import Stream
 from tagger.tags.formats.base import Carried, Content, Copy, FormatError, Plan, Style
+from tagger.tags.formats.id3_front import Layout, layout_of
 from tagger.tags.formats.payload import identity_of_ranges
-from tagger.tags.formats.tails import Tail, find_tail
 from tagger.tags.refusals import Reason
 from tagger.tags.splice import tidy
 
 _BEHIND = ((), ("id3v1",), ("id3v1", "lyrics3"))
 """What programs look past to find an APE tag, last one first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """Where things are: ID3v2 tags, audio from its magic on, tail."""
-
-    id3v2: tuple[tuple[int, int], ...]
-    audio_start: int
-    tail: Tail
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +36,7 @@ class ApeFile:
         return head.startswith(self.marks)
 
     def read(self, file: BinaryIO) -> Content:
-        layout = _layout(file)
+        layout = layout_of(file)
         tag, refusal, carried = None, None, Carried()
         try:
             tag = _tag(file, layout)
@@ -67,7 +56,7 @@ class ApeFile:
         )
 
     def splice(self, file: BinaryIO, changes: Mapping[str, tuple[str, ...]], style: Style) -> Plan:
-        layout = _layout(file)
+        layout = layout_of(file)
         tag = _tag(file, layout)
         _check(file, layout, tag)
         start, end = (tag.offset, tag.end) if tag else (layout.tail.start, layout.tail.start)
@@ -75,29 +64,17 @@ class ApeFile:
 
     def identity(self, file: BinaryIO) -> str:
         """Over all from the magic to the tail."""
-        layout = _layout(file)
+        layout = layout_of(file)
         return identity_of_ranges(file, [(layout.audio_start, layout.tail.start)])
 
-    def _stream(self, file: BinaryIO, layout: _Layout) -> Stream:
+    def _stream(self, file: BinaryIO, layout: Layout) -> Stream:
         try:
             return self.stream(file, layout.audio_start)
         except Exception:  # mutagen meets hostile input here and leaks errors of every kind
             return None, None
 
 
-def _layout(file: BinaryIO) -> _Layout:
-    size_bytes = file.seek(0, os.SEEK_END)
-    id3v2 = id3.leading_tags(file)
-    audio_start = min(sum(id3v2[-1]) if id3v2 else 0, size_bytes)
-    return _Layout(
-        id3v2=tuple(id3v2),
-        audio_start=audio_start,
-        tail=find_tail(file, audio_start, size_bytes),
-        size_bytes=size_bytes,
-    )
-
-
-def _tag(file: BinaryIO, layout: _Layout) -> ape.Tag | None:
+def _tag(file: BinaryIO, layout: Layout) -> ape.Tag | None:
     """The APE tag of the file, None where it has none. Raises FormatError where its lengths do not hold together."""
     found = [index for index, (kind, _) in enumerate(layout.tail.tags) if kind == "ape"]
     if not found:
@@ -110,7 +87,7 @@ def _tag(file: BinaryIO, layout: _Layout) -> ape.Tag | None:
     return ape.parse(_read_at(file, offset, end - offset), offset)
 
 
-def _check(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> None:
+def _check(file: BinaryIO, layout: Layout, tag: ape.Tag | None) -> None:
     """Raises FormatError unless the tag can be spliced, and stands where other programs find it."""
     kinds = tuple(kind for kind, _ in layout.tail.tags)
     if kinds.count("ape") > 1:
@@ -133,22 +110,22 @@ def _is_lyrics3_v2(file: BinaryIO, offset: int, end: int) -> bool:
     return _read_at(file, offset, 11) == b"LYRICSBEGIN" and _read_at(file, end - 9, 9) == b"LYRICS200"
 
 
-def _values(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> TagValues:
+def _values(file: BinaryIO, layout: Layout, tag: ape.Tag | None) -> TagValues:
     """What the APE tag says; where it is silent, what ID3v2 and ID3v1 do (an ID3v1 genre is no value)."""
     values = tag.values() if tag else TagValues()
-    if layout.id3v2:
-        offset, length = layout.id3v2[0]
+    if layout.tags:
+        offset, length = layout.tags[0]
         values = _filled(values, id3_values.read_tag(_read_at(file, offset, length)))
     if (offset_v1 := layout.tail.offset("id3v1")) is not None:
         values = _filled(values, id3_values.read_id3v1(_read_at(file, offset_v1, 128)))
     return values
 
 
-def _carried(file: BinaryIO, layout: _Layout, tag: ape.Tag | None) -> Carried:
+def _carried(file: BinaryIO, layout: Layout, tag: ape.Tag | None) -> Carried:
     """TagLib goes by ID3v1 only where there is no APE tag, FFmpeg and MPD by ID3v2 in front."""
     if tag and tag.items:
         return Carried()
-    in_front = (_read_at(file, offset, length) for offset, length in layout.id3v2)
+    in_front = (_read_at(file, offset, length) for offset, length in layout.tags)
     return ape.carried(tag, older.of_file(file, in_front, layout.tail, ape_tags=False))
 
 
