@@ -36,6 +36,7 @@ from tagger.tags.write import commit
 from tagger.vocabulary import GENRES, MOODS
 from tests.audio import write_audio
 from tests.bundles import untrained
+from tests.quiet import Quiet
 
 
 class Workers:
@@ -318,23 +319,6 @@ def cut_off(pipeline: Pipeline) -> None:
 
 def scanner(pipeline: Pipeline) -> Scanner:
     return Scanner(pipeline=pipeline, reporter=Quiet(), exclude=(), settle_s=0, in_flight=1)
-
-
-class Quiet:
-    """A reporter that keeps what is said."""
-
-    interactive = False
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def progress(self, done: int, total: int, text: str) -> None: ...
-
-    def confirm(self, text: str) -> bool:
-        return True
 
 
 def all_states(pipeline: Pipeline) -> list[str]:

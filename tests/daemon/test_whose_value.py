@@ -34,6 +34,7 @@ from tagger.tags.inspect import inspect
 from tagger.tags.write import commit, prepare
 from tagger.vocabulary import GENRES, MOODS
 from tests.audio import write_audio
+from tests.quiet import Quiet
 
 LABELS = {"jazz": "Jazz", "rock": "Rock", "happy": "Happy"}
 FILL = Policy(custom=False, mood=FieldRule.OFF, label_map=LABELS)
@@ -53,21 +54,6 @@ class _Workers:
         return file_worker._do(job)
 
 
-class _Quiet:
-    interactive = False
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def progress(self, done: int, total: int, text: str) -> None: ...
-
-    def confirm(self, text: str) -> bool:
-        return True
-
-
 class Life:
     """One track with everything that happens to it."""
 
@@ -85,7 +71,7 @@ class Life:
         )
         with self.pipeline.writer.begin() as connection:
             store.put_root(connection, self.root, 1)
-        self.reporter = _Quiet()
+        self.reporter = Quiet()
         self.look()
         self.hear("jazz")
 
